@@ -1,0 +1,46 @@
+# `make` lists what there is to do. Every target sets up what it needs.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+# A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
+ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
+
+.PHONY: help setup repro test lint ui publish reproduce lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## create .venv with the locked dependencies
+
+$(INSTALLED): requirements/runtime.txt requirements/development.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/development.txt
+	@touch $@
+
+repro: setup ## run the pipeline, log it to MLflow, show the comparison
+	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline summary
+
+test: setup ## run the tests
+	@$(ACTIVATE) python -m pytest --cov --cov-report=term
+
+lint: setup ## check style and types
+	@$(ACTIVATE) ruff check . && ruff format --check . && mypy
+
+ui: setup ## open the MLflow UI on the local store, on this machine only (PORT=5000)
+	@$(ACTIVATE) python -m pipeline ui --port $(or $(PORT),5000)
+
+publish: setup ## add to MLflow what it lacks, without training
+	@$(ACTIVATE) python -m pipeline publish
+
+reproduce: setup ## run everything again in a temporary clone and compare every output's hash
+	@$(ACTIVATE) python -m pipeline reproduce
+
+lock: setup ## write the lock files anew from pyproject.toml
+	@$(ACTIVATE) sh requirements/lock.sh
+
+clean: ## remove the virtual environment and what tools leave behind; data, results and runs stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*
+	find pipeline tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Gradline: gradient-based learning, derived by hand, proved right, reproduced to the bit."""

@@ -1,0 +1,131 @@
+"""The command line. Each command imports what it needs when it runs."""
+
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import UserError
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def main() -> None:
+    """Run a command: status 0, or 2 with one line on stderr."""
+    try:
+        app()
+    except UserError as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _stage(name: str, *arguments: str, debug: bool) -> None:
+    """Run a stage as DVC does, in this process."""
+    module = f"pipeline.stages.{name}"
+    sys.argv = [module, *arguments, *(["--debug"] if debug else [])]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+@app.command()
+def check(debug: Debug = False) -> None:
+    """Check params.yaml; nothing else is run or written."""
+    from pipeline import params
+    from pipeline.params.whole import Params
+
+    params.load(Params)
+
+
+@app.command()
+def fetch(debug: Debug = False) -> None:
+    """Stage: fetch MNIST into data/raw."""
+    _stage("fetch", debug=debug)
+
+
+@app.command()
+def normalize(debug: Debug = False) -> None:
+    """Stage: standardise and split into data/normalized."""
+    _stage("normalize", debug=debug)
+
+
+@app.command()
+def fit_regression(debug: Debug = False) -> None:
+    """Stage: least squares in closed form and by gradient descent."""
+    _stage("fit_regression", debug=debug)
+
+
+@app.command()
+def check_gradients(debug: Debug = False) -> None:
+    """Stage: hold every hand-derived gradient against autograd and central differences."""
+    _stage("check_gradients", debug=debug)
+
+
+@app.command()
+def train(
+    model: Annotated[str, typer.Argument(help="softmax or two_layer")],
+    gradient: Annotated[str, typer.Argument(help="manual or autograd")],
+    debug: Debug = False,
+) -> None:
+    """Stage: train one model by one gradient."""
+    _stage("train", model, gradient, debug=debug)
+
+
+@app.command()
+def baseline(
+    estimator: Annotated[
+        str, typer.Argument(help="ridge, logistic_regression, sgd_classifier or mlp_classifier")
+    ],
+    debug: Debug = False,
+) -> None:
+    """Stage: fit one scikit-learn estimator."""
+    _stage("baseline", estimator, debug=debug)
+
+
+@app.command()
+def evaluate(debug: Debug = False) -> None:
+    """Stage: score every model on the test set."""
+    _stage("evaluate", debug=debug)
+
+
+@app.command()
+def summary() -> None:
+    """Show the comparison of all models, and what to look at next."""
+    from pipeline.commands import summary as module
+
+    module.show()
+
+
+@app.command()
+def publish(
+    runs: Annotated[list[str] | None, typer.Argument(help="Names of runs; all of them by default.")] = None,
+    debug: Debug = False,
+) -> None:
+    """Add to MLflow what it lacks, without training: after an outage, or on a new server."""
+    from pipeline.tracking.publish import publish_missing
+
+    publish_missing(Path("results"), runs or [])
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
+    debug: Debug = False,
+) -> None:
+    """Serve the MLflow UI on this machine only, until Ctrl-C."""
+    from pipeline.commands import ui as module
+
+    module.serve(port)
+
+
+@app.command()
+def reproduce(debug: Debug = False) -> None:
+    """Run the pipeline again in a temporary clone and compare every output's hash with dvc.lock."""
+    from pipeline.commands import reproduce as module
+
+    sys.exit(module.reproduce(Path.cwd()))

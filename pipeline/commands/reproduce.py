@@ -1,0 +1,137 @@
+"""Prove that the outputs in dvc.lock can be made again: in a clone, elsewhere, from nothing."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from pipeline import params
+from pipeline.errors import UserError
+from pipeline.params.threads import ThreadsParams
+from pipeline.stages import harness
+
+LOCK = Path("dvc.lock")
+# On another kind of machine training takes another path: the same accuracy, not the same bits.
+ACCURACY_TOLERANCE = 0.005
+EVALUATION = Path("results/evaluation.json")
+# Nothing of the user's surroundings may matter; the cache of downloads only spares the network.
+SURROUNDINGS = {"LC_ALL": "C", "TZ": "Pacific/Kiritimati", "GRADLINE_TRACKING": "off"}
+
+
+def reproduce(repository: Path) -> int:
+    """Run the committed pipeline in a temporary clone; return 0 where its outputs are the same, else 1.
+
+    The same means to the bit. Where BLAS architecture or threads are others than those recorded, it
+    means that every accuracy agrees within ACCURACY_TOLERANCE. UserError: nothing to compare, or the
+    pipeline fails in the clone.
+    """
+    _refuse_uncommitted(repository)
+    expected = outputs(repository / LOCK)
+    others = _other_platforms(repository)
+    with tempfile.TemporaryDirectory(prefix="gradline reproduce ") as scratch:
+        clone = Path(scratch) / "clone"
+        _call("git", "clone", "--quiet", str(repository), str(clone), cwd=repository)
+        print(f"reproduce: running every stage of {_head(repository)[:12]} in {clone}", flush=True)
+        environment = {**os.environ, **SURROUNDINGS}
+        # DVC's own variables would point this run at the pipeline that started it.
+        environment = {name: value for name, value in environment.items() if not name.startswith("DVC_")}
+        _call(sys.executable, "-m", "dvc", "repro", "--force", cwd=clone, env=environment)
+        different = differences(expected, outputs(clone / LOCK))
+        if not different:
+            print(f"reproduce: identical: all {len(expected)} outputs have the hashes in dvc.lock")
+            return 0
+        for line in different:
+            print(f"reproduce: {line}")
+        if not others:
+            print(
+                f"reproduce: {len(different)} of {len(expected)} outputs differ on the same kind of machine"
+            )
+            return 1
+        for line in others:
+            print(f"reproduce: {line}")
+        return _within_tolerance(repository, clone)
+
+
+def outputs(lock: Path) -> dict[str, str]:
+    """Return the hash of every output in a dvc.lock, by path."""
+    if not lock.exists():
+        raise UserError(f"{lock}: no such file; run `make repro` and commit dvc.lock first")
+    stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
+    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+
+
+def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
+    """Return one line for each output that isn't the same in both."""
+    paths = sorted(expected.keys() | found.keys())
+    return [
+        f"{path}: {expected.get(path, 'absent')} in dvc.lock, {found.get(path, 'absent')} made again"
+        for path in paths
+        if expected.get(path) != found.get(path)
+    ]
+
+
+def _other_platforms(repository: Path) -> list[str]:
+    """Return one line for each kind of machine recorded that isn't this one."""
+    record = repository / harness.PLATFORM
+    recorded = json.loads(record.read_text()).values() if record.exists() else []
+    harness.limit_threads(params.load_part(ThreadsParams).threads)
+    here = harness.blas()
+    return sorted(
+        {f"made on {_words(there)}; here it is {_words(here)}" for there in recorded if there != here}
+    )
+
+
+def _words(platform: dict[str, Any]) -> str:
+    return f"BLAS architecture {platform['architecture']} with {platform['threads']} threads"
+
+
+def _within_tolerance(repository: Path, clone: Path) -> int:
+    """Compare every accuracy, where bits can't be compared."""
+    there, here = (json.loads((root / EVALUATION).read_text()) for root in (repository, clone))
+    largest = max(abs(a - b) for a, b in _accuracies(there, here))
+    verdict = "within" if largest <= ACCURACY_TOLERANCE else "NOT within"
+    print(
+        f"reproduce: {verdict} tolerance: the largest difference of an accuracy is {largest:.4f}, "
+        f"allowed is {ACCURACY_TOLERANCE}"
+    )
+    return 0 if largest <= ACCURACY_TOLERANCE else 1
+
+
+def _accuracies(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[float, float]]:
+    if there.keys() != here.keys():
+        raise UserError(f"{EVALUATION}: the runs are not the same: {', '.join(there.keys() ^ here.keys())}")
+    for name, metrics in there.items():
+        for metric, value in metrics.items():
+            if metric.endswith("/accuracy"):
+                yield value, here[name][metric]
+
+
+def _refuse_uncommitted(repository: Path) -> None:
+    changed = _call("git", "status", "--porcelain", "--untracked-files=no", cwd=repository)
+    if changed:
+        raise UserError(
+            f"{changed.splitlines()[0].split(maxsplit=1)[1]}: is changed and not committed; what is reproduced "
+            "is the last commit, so commit first"
+        )
+
+
+def _head(repository: Path) -> str:
+    return _call("git", "rev-parse", "HEAD", cwd=repository)
+
+
+def _call(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """Run a command and return what it printed; UserError with its last line where it fails."""
+    try:
+        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise UserError(f"{command[0]}: is not installed") from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise UserError(f"`{' '.join(command[:4])}` failed: {said[-1] if said else done.returncode}")
+    return done.stdout.strip()

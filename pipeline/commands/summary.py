@@ -1,0 +1,27 @@
+"""What `make repro` shows when it is done."""
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from pipeline.errors import UserError
+from pipeline.figures.table import table
+
+EVALUATION = Path("results/evaluation.json")
+
+NEXT = """\
+Next:
+  make ui           the runs in MLflow: curves, weights, figures, models
+  results/comparison.md, results/evaluation/   the same comparison with pictures
+  dvc exp run -S train.two_layer.learning_rate=0.02   change something, then `dvc metrics diff`
+  make reproduce    prove that every output can be made again, to the bit"""
+
+
+def show() -> None:
+    """Print the comparison; UserError before the pipeline has run."""
+    if not EVALUATION.exists():
+        raise UserError(f"{EVALUATION}: no such file; run `make repro` first")
+    console = Console()
+    console.print(table(json.loads(EVALUATION.read_text(encoding="utf-8"))))
+    console.print(NEXT, markup=False, highlight=False)

@@ -1,0 +1,84 @@
+"""The operations that models are written in, on NumPy arrays and torch tensors alike.
+
+An operation that is given `out` writes its result there instead of allocating. The arrays to
+write to come from a `Buffers` function: `fresh` hands out none, so every result is a new array
+(which torch needs, to differentiate); a `Workspace` hands out the same array at every step.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from array_api_compat import array_namespace
+
+Array: TypeAlias = Any  # numpy.ndarray or torch.Tensor; neither library's types cover both
+Params: TypeAlias = dict[str, Array]
+Buffers: TypeAlias = Callable[..., Any]
+
+
+def fresh(name: str, *shape: int) -> None:
+    """Hand out no array: the operation allocates its result."""
+
+
+class Workspace:
+    """Arrays by name and shape, made at their first use and overwritten at each later one.
+
+    The result of a step is valid until the next step with the same workspace.
+    """
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+        self._arrays: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
+
+    def __call__(self, name: str, *shape: int) -> np.ndarray:
+        """Return the array of this name and shape."""
+        key = (name, shape)
+        if key not in self._arrays:
+            self._arrays[key] = np.empty(shape, self._dtype)
+        return self._arrays[key]
+
+
+def matmul(A: Array, B: Array, out: Array | None = None) -> Array:
+    """A (N, K) times B (K, M): (N, M)."""
+    return A @ B if out is None else np.matmul(A, B, out=out)
+
+
+def affine(X: Array, W: Array, b: Array, out: Array | None = None) -> Array:
+    """X (N, D) times W (D, M), plus b (M,) in every row: (N, M)."""
+    if out is None:
+        return X @ W + b
+    np.matmul(X, W, out=out)
+    out += b
+    return out
+
+
+def relu(z: Array, out: Array | None = None) -> Array:
+    """max(z, 0), elementwise. torch's own has derivative 0 at exactly 0, as our backward does."""
+    return z.relu() if hasattr(z, "relu") else np.maximum(z, 0, out=out)
+
+
+def relu_backward(dy: Array, y: Array) -> Array:
+    """Let dy through where the ReLU's output y is positive; dy (N, H) is overwritten."""
+    dy *= y > 0
+    return dy
+
+
+def sigmoid(z: Array) -> Array:
+    """1 / (1 + exp(-z)), which overflows for no z: exp sees only -|z|."""
+    xp = array_namespace(z)
+    e = xp.exp(-xp.abs(z))
+    return xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def log_softmax(scores: Array, out: Array | None = None) -> Array:
+    """Log-probabilities of the classes, scores (N, C): (N, C). The shift keeps exp from overflowing."""
+    xp = array_namespace(scores)
+    top = xp.max(scores, axis=1, keepdims=True)
+    shifted = scores - top if out is None else np.subtract(scores, top, out=out)
+    log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
+    return shifted - log_sum if out is None else np.subtract(shifted, log_sum, out=out)
+
+
+def sum_of_squares(W: Array) -> Array:
+    """ΣW² over all elements: a scalar."""
+    return np.vdot(W, W) if isinstance(W, np.ndarray) else (W * W).sum()

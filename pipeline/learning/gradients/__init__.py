@@ -1,0 +1,78 @@
+"""Three ways to differentiate the same forward: by hand, by torch, by differences."""
+
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+import numpy as np
+
+from pipeline.learning.arrays import Array, Buffers, Params
+from pipeline.learning.losses import Reduction
+from pipeline.learning.models import Model
+from pipeline.learning.penalty import Penalty
+
+NAMES = ("manual", "autograd", "numeric")
+
+
+class Engine(Protocol):
+    """What a module of this package provides."""
+
+    def loss_and_grads(
+        self,
+        model: Model,
+        params: Params,
+        X: Array,
+        y: Array,
+        penalty: Penalty = ...,
+        reduction: Reduction | None = None,
+        buffer: Buffers = ...,
+    ) -> tuple[Any, Params]:
+        """Return the penalised loss of X (N, D) against y, and its gradient.
+
+        y holds integer labels (N,), or targets (N, C) for a regression. `reduction` replaces the
+        model's own: "mean" or "sum" of the data loss; the penalty is no part of it. The gradient
+        has the keys, shapes and type of `params`; no input is changed. A wrong shape or a label
+        that is no class is a ValueError.
+        """
+
+
+class TrainingEngine(Engine, Protocol):
+    """An engine that can train: it also says what its arrays are and how a minibatch is gathered."""
+
+    def to_native(self, array: np.ndarray, device: str) -> Array:
+        """Return the array in the type that this engine computes with, on the device."""
+
+    def gather(self, array: Array, index: np.ndarray, buffer: Buffers) -> Array:
+        """Return the rows of a native array at `index` (B,)."""
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return a native array as NumPy's, in memory of its own."""
+
+
+def get(name: str) -> Engine:
+    """Return the engine of this name, importing no other; ValueError lists the names there are."""
+    if name not in NAMES:
+        raise ValueError(f"gradient {name!r}: choose one of {', '.join(NAMES)}")
+    return cast(Engine, import_module(f"{__name__}.{name}"))
+
+
+def get_trainable(name: str) -> TrainingEngine:
+    """Return the engine of this name to train with: manual or autograd."""
+    if name == "numeric":
+        raise ValueError("gradient 'numeric': two evaluations a weight are too slow to train with")
+    return cast(TrainingEngine, get(name))
+
+
+def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
+    """Raise ValueError where X (N, D) and y don't fit the parameters, or a label is no class."""
+    first, last = params.get("W1", params.get("W")), params.get("W2", params.get("W"))
+    if first is None or last is None or X.ndim != 2 or X.shape[1] != first.shape[0]:
+        shapes = {name: tuple(value.shape) for name, value in params.items()}
+        raise ValueError(f"X of shape {tuple(X.shape)} does not fit parameters of shapes {shapes}")
+    outputs = last.shape[1]
+    if model.LOSS.takes_labels:
+        if y.ndim != 1 or len(y) != len(X):
+            raise ValueError(f"labels of shape {tuple(y.shape)}: expected ({len(X)},)")
+        if len(y) and isinstance(y, np.ndarray) and (y.min() < 0 or y.max() >= outputs):
+            raise ValueError(f"labels from {y.min()} to {y.max()}: expected 0 to {outputs - 1}")
+    elif tuple(y.shape) != (len(X), outputs):
+        raise ValueError(f"targets of shape {tuple(y.shape)}: expected ({len(X)}, {outputs})")

@@ -1,0 +1,65 @@
+"""Gradients by torch: the same forward, differentiated automatically."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.learning.arrays import Array, Buffers, Params, fresh
+from pipeline.learning.gradients import check_batch
+from pipeline.learning.losses import Reduction, scale
+from pipeline.learning.models import Model
+from pipeline.learning.penalty import NONE, Penalty
+
+
+def loss_and_grads(
+    model: Model,
+    params: Params,
+    X: Array,
+    y: Array,
+    penalty: Penalty = NONE,
+    reduction: Reduction | None = None,
+    buffer: Buffers = fresh,  # torch manages its own memory
+) -> tuple[Any, Params]:
+    """Return the penalised loss and its gradient by torch; see `gradients.Engine`.
+
+    NumPy arrays in, NumPy arrays out; tensors in, tensors out.
+    """
+    check_batch(model, params, X, y)
+    leaves = {name: _tensor(value).detach().requires_grad_() for name, value in params.items()}
+    hidden = model.forward(leaves, _tensor(X))
+    factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
+    data_loss = model.LOSS.value(hidden["scores"], _tensor(y)) * factor
+    loss = data_loss + penalty.value(leaves, len(X))
+    grads = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+    if isinstance(X, torch.Tensor):
+        return loss.detach(), grads
+    return loss.detach().numpy()[()], {name: grad.numpy() for name, grad in grads.items()}
+
+
+def to_native(array: np.ndarray, device: str) -> torch.Tensor:
+    """Return the array as a tensor in memory of its own, on the device; ValueError where there is none."""
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r}: this torch finds no CUDA device; use cpu")
+    return _tensor(array.copy()).to(device)
+
+
+def gather(array: torch.Tensor, index: np.ndarray, buffer: Buffers) -> torch.Tensor:
+    """Return the rows at `index` (B,)."""
+    return array.index_select(0, torch.from_numpy(index).to(array.device))
+
+
+def to_numpy(array: torch.Tensor) -> np.ndarray:
+    """Return a copy in the CPU's memory."""
+    return array.detach().cpu().numpy().copy()
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    """View an array as a tensor; labels become the int64 that torch indexes with."""
+    if isinstance(array, torch.Tensor):
+        return array
+    if np.issubdtype(array.dtype, np.integer):
+        array = array.astype(np.int64)
+    elif not array.flags.writeable:  # torch has no read-only tensors
+        array = array.copy()
+    return torch.from_numpy(array)

@@ -1,0 +1,53 @@
+"""Gradients derived by hand: the model's own backward, on NumPy arrays."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.learning.arrays import Array, Buffers, Params, fresh
+from pipeline.learning.gradients import check_batch
+from pipeline.learning.losses import Reduction, scale
+from pipeline.learning.models import Model
+from pipeline.learning.penalty import NONE, Penalty
+
+
+def loss_and_grads(
+    model: Model,
+    params: Params,
+    X: Array,
+    y: Array,
+    penalty: Penalty = NONE,
+    reduction: Reduction | None = None,
+    buffer: Buffers = fresh,
+) -> tuple[Any, Params]:
+    """Return the penalised loss and its gradient by the model's backward; see `gradients.Engine`.
+
+    With a Workspace as `buffer`, the gradient is valid until the next call with that workspace.
+    """
+    check_batch(model, params, X, y)
+    hidden = model.forward(params, X, buffer)
+    factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
+    loss, dscores = model.LOSS.value_and_gradient(hidden["scores"], y, buffer)
+    dscores *= factor  # once, where the backward pass starts, and so in every gradient
+    grads = model.backward(params, X, hidden, dscores, buffer)
+    penalty.add_gradient(grads, params, len(X))
+    return loss * factor + penalty.value(params, len(X)), grads
+
+
+def to_native(array: np.ndarray, device: str) -> np.ndarray:
+    """Return the array as it is; ValueError for any device but the CPU, where NumPy computes."""
+    if device != "cpu":
+        raise ValueError(f"device {device!r}: the manual gradient runs on NumPy, on the cpu only")
+    return array
+
+
+def gather(array: np.ndarray, index: np.ndarray, buffer: Buffers) -> np.ndarray:
+    """Return the rows at `index` (B,), which must be valid: written straight into the buffer."""
+    out = buffer("batch", len(index), *array.shape[1:]) if array.ndim > 1 else None
+    # Any mode but "raise" lets NumPy write to `out` without a second copy.
+    return np.take(array, index, axis=0, out=out, mode="clip")
+
+
+def to_numpy(array: np.ndarray) -> np.ndarray:
+    """Return a copy."""
+    return array.copy()

@@ -1,0 +1,96 @@
+"""Losses of the scores, each with its hand-derived gradient under it.
+
+Every loss here is a *sum*. What it is averaged over belongs to the model's reduction, and stands in
+one place: `scale`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from pipeline.learning.arrays import Array, Buffers, fresh, log_softmax, sigmoid
+
+Reduction: TypeAlias = Literal["mean", "sum"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of scores (N, C) against y, summed over samples and outputs."""
+
+    value: Callable[[Array, Array], Array]
+    """(scores, y) -> scalar; differentiable by torch."""
+    value_and_gradient: Callable[[Array, Array, Buffers], tuple[Array, Array]]
+    """(scores, y, buffer) -> scalar and dscores (N, C), an array the caller may overwrite."""
+    mean_over: Literal["samples", "elements"]
+    """What `reduction="mean"` divides by: N, or N·C."""
+    takes_labels: bool
+    """Whether y holds integer labels (N,), or targets (N, C)."""
+
+
+def scale(loss: Loss, scores: Array, reduction: Reduction) -> float:
+    """Return the factor that turns the sum into `reduction`: 1, 1/N or 1/(N·C)."""
+    if reduction == "sum":
+        return 1.0
+    samples, outputs = scores.shape
+    count: int = samples * outputs if loss.mean_over == "elements" else samples
+    return 1.0 / count
+
+
+def _cross_entropy(scores: Array, y: Array) -> Array:
+    xp = array_namespace(scores)
+    return -xp.sum(xp.take_along_axis(log_softmax(scores), y[:, None], axis=1))
+
+
+def _cross_entropy_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh) -> tuple[Array, Array]:
+    log_probs = log_softmax(scores, out=buffer("dscores", *scores.shape))  # (N, C)
+    of_labels = (np.arange(len(y)), y)
+    loss = -np.sum(log_probs[of_labels])
+    dscores = np.exp(log_probs, out=log_probs)  # (N, C) probabilities ...
+    dscores[of_labels] -= 1  # ... minus 1 at the label: p - onehot(y)
+    return loss, dscores
+
+
+def _squared_error(scores: Array, y: Array) -> Array:
+    residuals = scores - y
+    return (residuals * residuals).sum()
+
+
+def _squared_error_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh) -> tuple[Array, Array]:
+    residuals = np.subtract(scores, y, out=buffer("dscores", *scores.shape))  # (N, C)
+    loss = np.vdot(residuals, residuals)
+    residuals *= 2
+    return loss, residuals
+
+
+def _binary_cross_entropy(scores: Array, y: Array) -> Array:
+    # -t·log σ(s) - (1 - t)·log(1 - σ(s)) = max(s, 0) - t·s + log(1 + exp(-|s|))
+    xp = array_namespace(scores)
+    return xp.sum(scores * (scores > 0) - _one_hot(y, scores) * scores + xp.log1p(xp.exp(-xp.abs(scores))))
+
+
+def _binary_cross_entropy_and_gradient(
+    scores: Array,
+    y: Array,
+    buffer: Buffers = fresh,
+) -> tuple[Array, Array]:
+    return _binary_cross_entropy(scores, y), sigmoid(scores) - _one_hot(y, scores)  # (N, C)
+
+
+def _one_hot(y: Array, scores: Array) -> Array:
+    """Targets (N, C) of 0 and 1, in the scores' type, from labels (N,)."""
+    xp = array_namespace(scores)
+    classes = xp.arange(scores.shape[1], device=scores.device)
+    return xp.astype(y[:, None] == classes[None, :], scores.dtype)
+
+
+CROSS_ENTROPY = Loss(_cross_entropy, _cross_entropy_and_gradient, mean_over="samples", takes_labels=True)
+"""-log p of the label, p = softmax(scores); y: labels (N,)."""
+SQUARED_ERROR = Loss(_squared_error, _squared_error_and_gradient, mean_over="elements", takes_labels=False)
+"""(scores - y)²; y: targets (N, C)."""
+BINARY_CROSS_ENTROPY = Loss(
+    _binary_cross_entropy, _binary_cross_entropy_and_gradient, mean_over="samples", takes_labels=True
+)
+"""Logistic loss of each output against the one-hot label, summed over the outputs; y: labels (N,)."""

@@ -1,0 +1,59 @@
+"""Minibatch stochastic gradient descent, in its parts: sampling, learning-rate schedule, momentum."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from pipeline.learning.arrays import Array, Params
+
+Schedule: TypeAlias = Literal["constant", "exponential", "cosine"]
+
+
+def learning_rates(schedule: Schedule, initial: float, decay: float, epochs: int) -> Callable[[float], float]:
+    """Return the learning rate as a function of the epochs completed, in fractions of an epoch.
+
+    constant: the initial rate. exponential: times `decay` after every completed epoch. cosine: half
+    a cosine, from the initial rate down to 0 at the end (Loshchilov and Hutter 2017).
+    """
+    return {
+        "constant": lambda completed: initial,
+        "exponential": lambda completed: initial * decay ** math.floor(completed),
+        "cosine": lambda completed: initial * (1 + math.cos(math.pi * completed / epochs)) / 2,
+    }[schedule]
+
+
+def minibatches(
+    samples: int, batch_size: int, replacement: bool, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield one epoch's minibatches as indices (B,) of the samples.
+
+    Without replacement every sample comes once, the last minibatch being what is left; with
+    replacement there are as many minibatches, each drawn independently and full.
+    """
+    batch_size = min(batch_size, samples)
+    if replacement:
+        for _ in range(math.ceil(samples / batch_size)):
+            yield rng.integers(samples, size=batch_size)
+    else:
+        order = rng.permutation(samples)
+        for start in range(0, samples, batch_size):
+            yield order[start : start + batch_size]
+
+
+class Momentum:
+    """Gradient descent with heavy-ball momentum (Polyak 1964): v ← μ·v - rate·gradient; θ ← θ + v."""
+
+    def __init__(self, params: Params, momentum: float) -> None:
+        self._momentum = momentum
+        self._velocity: dict[str, Array] = {name: value * 0 for name, value in params.items()}
+
+    def step(self, params: Params, grads: Params, learning_rate: float) -> None:
+        """Update the parameters in place; the gradients are used up."""
+        for name, velocity in self._velocity.items():
+            grad = grads[name]
+            grad *= learning_rate
+            velocity *= self._momentum
+            velocity -= grad
+            params[name] += velocity

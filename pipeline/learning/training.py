@@ -1,0 +1,134 @@
+"""The training loop: minibatches, gradient, update; history an epoch; the best epoch by validation."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from pipeline.learning.arrays import Array, Params, Workspace
+from pipeline.learning.gradients import TrainingEngine
+from pipeline.learning.losses import scale
+from pipeline.learning.models import Model
+from pipeline.learning.penalty import Penalty
+from pipeline.learning.sgd import Momentum
+
+Row: TypeAlias = dict[str, float]
+
+# A loss this many times that of the first minibatch is no transient: the steps overshoot ever further.
+DIVERGENCE_FACTOR = 100.0
+# Samples a forward pass when only scores are wanted: enough to keep the BLAS busy, little memory.
+SCORING_BATCH = 2000
+
+
+class DivergedError(ArithmeticError):
+    """The loss left the finite numbers, or grew past any transient; the message says where."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train. Rates are per update; `minibatches` yields one epoch's indices at every call."""
+
+    epochs: int
+    learning_rate: Callable[[float], float]
+    """From the epochs completed, in fractions of an epoch."""
+    momentum: float
+    penalty: Penalty
+    minibatches: Callable[[], Iterator[np.ndarray]]
+    batches_per_epoch: int
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs X (N, D) and labels y (N,), native to an engine."""
+
+    X: Array
+    y: Array
+
+    def first(self, count: int) -> "Samples":
+        """Return the first `count` samples, without a copy."""
+        return Samples(self.X[:count], self.y[:count])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: the parameters of the best epoch, which one it was, and all epochs' rows."""
+
+    params: Params
+    best_epoch: int
+    history: list[Row]
+
+
+def fit(
+    model: Model,
+    engine: TrainingEngine,
+    params: Params,
+    train: Samples,
+    validation: Samples,
+    settings: Settings,
+    observe: Callable[[Row], None] = lambda row: None,
+) -> Trained:
+    """Train `params` in place and return those of the epoch with the highest validation accuracy.
+
+    `observe` is called with every epoch's row: epoch, train/loss (mean over the epoch's minibatches,
+    penalty included, each before its update), train/accuracy (on as many first training samples as
+    there are validation samples), validation/loss (without penalty), validation/accuracy,
+    learning_rate (of the last update). Of equal epochs the first is the best. Raises DivergedError.
+    """
+    optimiser = Momentum(params, settings.momentum)
+    workspace = Workspace(train.X.dtype)
+    glance = train.first(len(validation.y))
+    history: list[Row] = []
+    best = Trained({}, 0, history)
+    best_accuracy = -1.0
+    limit = math.inf
+    for epoch in range(1, settings.epochs + 1):
+        total, rate = 0.0, 0.0
+        for step, index in enumerate(settings.minibatches()):
+            X = engine.gather(train.X, index, workspace)
+            y = engine.gather(train.y, index, workspace)
+            loss, grads = engine.loss_and_grads(
+                model, params, X, y, penalty=settings.penalty, buffer=workspace
+            )
+            value = float(loss)
+            if not value <= limit:
+                raise DivergedError(_diagnosis(value, epoch, step, rate))
+            limit = min(limit, DIVERGENCE_FACTOR * value)
+            rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
+            optimiser.step(params, grads, rate)
+            total += value
+        validation_loss, validation_accuracy = assess(model, params, validation)
+        row = {
+            "epoch": epoch,
+            "train/loss": total / settings.batches_per_epoch,
+            "train/accuracy": assess(model, params, glance)[1],
+            "validation/loss": validation_loss,
+            "validation/accuracy": validation_accuracy,
+            "learning_rate": rate,
+        }
+        history.append(row)
+        observe(row)
+        if validation_accuracy > best_accuracy:
+            best_accuracy = validation_accuracy
+            best = Trained({name: engine.to_numpy(value) for name, value in params.items()}, epoch, history)
+    return best
+
+
+def assess(model: Model, params: Params, samples: Samples) -> tuple[float, float]:
+    """Return the mean loss without penalty, and the accuracy, over the samples."""
+    loss, correct, factor = 0.0, 0, 0.0
+    for start in range(0, len(samples.y), SCORING_BATCH):
+        X, y = samples.X[start : start + SCORING_BATCH], samples.y[start : start + SCORING_BATCH]
+        scores = model.scores(params, X)
+        loss += float(model.LOSS.value(scores, y))
+        correct += int((scores.argmax(1) == y).sum())
+        factor = scale(model.LOSS, scores, "mean") * len(y)
+    return loss * factor / len(samples.y), correct / len(samples.y)
+
+
+def _diagnosis(loss: float, epoch: int, step: int, rate: float) -> str:
+    return (
+        f"diverged: the training loss reached {loss:.4g} at epoch {epoch}, minibatch {step + 1}, "
+        f"at learning rate {rate:g}; lower the learning rate or the momentum"
+    )

@@ -1,0 +1,113 @@
+"""params.yaml as typed, validated objects: one module a section, and nothing else reads that file."""
+
+import reprlib
+import sys
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from pipeline.errors import UserError
+
+
+class Section(BaseModel):
+    """A section of params.yaml: no unknown keys, no conversion of types, no NaN, no change."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+
+# The audit event of every parameter read: a test holds dvc.yaml against what stages really read.
+READ = "gradline.params.read"
+
+
+def path() -> Path:
+    """Return where the parameters stand: params.yaml in the working directory."""
+    return Path("params.yaml")
+
+
+def read(file: Path | None = None) -> dict[str, Any]:
+    """Return the file as plain data: YAML 1.2 as DVC reads it, so 1e-3 is a number."""
+    file = file or path()
+    try:
+        data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such file; run in the folder that holds it") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{file}: is not UTF-8 text") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+        raise UserError(f"{where}: {' '.join(str(error.problem).split())}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file}: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise UserError(f"{file}: expected sections, found {_shown(data)}")
+    return data
+
+
+def load(section: type[S], name: str = "", file: Path | None = None) -> S:
+    """Return the section of this dotted name, validated; without a name the whole file.
+
+    Raises UserError, one line: the key, its value and what is allowed.
+    """
+    file = file or path()
+    data = _find(read(file), name, file)
+    sys.audit(READ, name)
+    return _validate(section, data, name, file)
+
+
+def load_part(section: type[S], name: str = "", file: Path | None = None) -> S:
+    """Return only the fields of `section` out of the section of this name, and read no other key of it."""
+    file = file or path()
+    data = _find(read(file), name, file)
+    for key in section.model_fields:
+        sys.audit(READ, f"{name}.{key}" if name else key)
+    return _validate(section, {key: data[key] for key in section.model_fields if key in data}, name, file)
+
+
+def _find(data: Any, name: str, file: Path) -> Any:
+    for key in name.split(".") if name else []:
+        data = data.get(key) if isinstance(data, dict) else None
+    if not isinstance(data, dict):
+        raise UserError(f"{file}: {name}: is missing or no section")
+    return data
+
+
+def _validate(section: type[S], data: Any, name: str, file: Path) -> S:
+    try:
+        return section.model_validate(data)
+    except ValidationError as error:
+        _refuse(section, error, name, file)
+
+
+def _refuse(section: type[Section], error: ValidationError, name: str, file: Path) -> NoReturn:
+    first = error.errors(include_url=False)[0]
+    keys = [str(part) for part in first["loc"]]
+    where = ".".join([name, *keys] if name else keys) or "the file"
+    if first["type"] == "extra_forbidden":
+        raise UserError(f"{file}: {where}: unknown key; allowed: {', '.join(_siblings(section, keys))}")
+    if first["type"] == "missing":
+        raise UserError(f"{file}: {where}: is missing")
+    if first["type"] == "model_type":
+        allowed = f"a section of the keys {', '.join(_siblings(section, [*keys, '']))}"
+    else:
+        allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    raise UserError(f"{file}: {where} = {_shown(first['input'])}: allowed is {allowed}")
+
+
+def _siblings(section: type[Section], keys: list[str]) -> list[str]:
+    """Return the keys that the section of the last key has."""
+    for key in keys[:-1]:
+        inner = section.model_fields[key].annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            section = inner
+    return list(section.model_fields)
+
+
+def _shown(value: Any) -> str:
+    """Return the value on one line, cut where it is long or deep."""
+    return " ".join(reprlib.repr(value).split())

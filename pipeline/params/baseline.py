@@ -1,0 +1,40 @@
+"""The section `baseline`: what an estimator can't take from the model that it is matched with."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.params import Section
+
+
+class RidgeParams(Section):
+    """Ridge, solved directly."""
+
+    solver: Literal["cholesky", "svd", "lsqr"]
+
+
+class LogisticRegressionParams(Section):
+    """LogisticRegression, solved by L-BFGS."""
+
+    max_iterations: int = Field(ge=1, le=100_000)
+
+
+class SgdClassifierParams(Section):
+    """SGDClassifier: one-vs-rest logistic loss."""
+
+    epochs: int = Field(ge=1, le=10_000)
+
+
+class MlpClassifierParams(Section):
+    """MLPClassifier, at a constant learning rate."""
+
+    epochs: int = Field(ge=1, le=10_000)
+
+
+class BaselineParams(Section):
+    """Every baseline that has parameters of its own."""
+
+    ridge: RidgeParams
+    logistic_regression: LogisticRegressionParams
+    sgd_classifier: SgdClassifierParams
+    mlp_classifier: MlpClassifierParams

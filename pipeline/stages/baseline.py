@@ -1,0 +1,171 @@
+"""Stage baseline: scikit-learn's counterpart of each model, on the same split with the same penalty."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline import params
+from pipeline.datasets import splits
+from pipeline.errors import UserError
+from pipeline.learning import probabilities
+from pipeline.learning.arrays import Array
+from pipeline.learning.baselines import Fitted
+from pipeline.learning.penalty import Penalty
+from pipeline.params.penalty import PenaltyParams
+from pipeline.params.seed import SeedParams
+from pipeline.params.threads import ThreadsParams
+from pipeline.stages import records
+from pipeline.stages.harness import run
+from pipeline.tracking import run_directory
+from pipeline.tracking.reporter import reporting
+
+# scikit-learn's probabilities and ours may differ by the rounding of float32, and by no more.
+AGREEMENT = 1e-4
+
+
+class Matched(NamedTuple):
+    """An estimator ready to fit, its penalty, and every parameter that it takes."""
+
+    fit: Callable[[Array, Array], Fitted]
+    model: str
+    penalty: Penalty
+    parameters: dict[str, Any]
+
+
+def main(estimator: str) -> None:
+    """Fit one estimator, check that its coefficients say in our forward what it says itself."""
+    if estimator not in ESTIMATORS:
+        raise UserError(f"baseline {estimator!r}: choose one of {', '.join(ESTIMATORS)}")
+    name = f"baseline-{estimator}"
+    images, labels = splits.read(records.NORMALIZED / "train")
+    with reporting(name, experiment="baselines") as report:
+        matched = ESTIMATORS[estimator]()
+        fitted = matched.fit(np.asarray(images), labels.astype(np.int64))
+        accuracy = _check(fitted, name)
+        directory = records.RUNS / name
+        run_directory.write(
+            directory,
+            record=records.record(
+                name,
+                "baselines",
+                matched.parameters,
+                "train",
+                model=matched.model,
+                gradient="scikit-learn",
+                estimator=estimator,
+                probabilities=fitted.probabilities,
+                penalty={"kind": matched.penalty.kind, "strength": matched.penalty.strength},
+            ),
+            weights=fitted.params,
+            metrics={"validation/accuracy": accuracy},
+            history=fitted.history,
+            normalization=records.NORMALIZATION,
+        )
+        report.finished(directory)
+
+
+def _check(fitted: Fitted, name: str) -> float:
+    """Return the validation accuracy by our forward; UserError where scikit-learn disagrees with it."""
+    images, labels = splits.read(records.NORMALIZED / "validation")
+    X = np.asarray(images)
+    ours = probabilities.get(fitted.probabilities)(fitted.model.scores(fitted.params, X))
+    difference = float(np.abs(ours - fitted.says(X)).max())
+    if not difference <= AGREEMENT:
+        raise UserError(
+            f"{name}: its coefficients in our forward give probabilities that differ from scikit-learn's "
+            f"own by {difference:.1e}, more than {AGREEMENT:.0e}; the conversion is wrong"
+        )
+    return float((ours.argmax(1) == labels).mean())
+
+
+# Each estimator imports and reads only what is its own, so that a change elsewhere doesn't refit it.
+
+
+def _ridge() -> Matched:
+    from pipeline.learning.baselines import ridge
+    from pipeline.params.baseline import RidgeParams
+
+    own = params.load(RidgeParams, "baseline.ridge")
+    l2 = params.load(PenaltyParams, "regression.penalty")
+    penalty = Penalty(l2.kind, l2.strength)
+    fit = partial(ridge.fit, classes=records.CLASSES, penalty=penalty, solver=own.solver)
+    parameters = records.parameters(
+        baseline={"ridge": own.model_dump()}, regression={"penalty": l2.model_dump()}
+    )
+    return Matched(fit, "linear_regression", penalty, parameters)
+
+
+def _logistic_regression() -> Matched:
+    from pipeline.learning.baselines import logistic_regression
+    from pipeline.params.baseline import LogisticRegressionParams
+
+    own = params.load(LogisticRegressionParams, "baseline.logistic_regression")
+    l2 = params.load(PenaltyParams, "train.softmax.penalty")
+    penalty = Penalty(l2.kind, l2.strength)
+    fit = partial(logistic_regression.fit, penalty=penalty, max_iterations=own.max_iterations)
+    parameters = records.parameters(
+        baseline={"logistic_regression": own.model_dump()}, train={"softmax": {"penalty": l2.model_dump()}}
+    )
+    return Matched(fit, "softmax", penalty, parameters)
+
+
+def _sgd_classifier() -> Matched:
+    from pipeline.learning.baselines import sgd_classifier
+    from pipeline.params.baseline import SgdClassifierParams
+    from pipeline.params.train import DescentParams
+
+    own = params.load(SgdClassifierParams, "baseline.sgd_classifier")
+    model = params.load_part(DescentParams, "train.softmax")
+    penalty = Penalty(model.penalty.kind, model.penalty.strength)
+    fit = partial(
+        sgd_classifier.fit,
+        penalty=penalty,
+        # A sample's share in all the steps that it moves: momentum adds up 1/(1 - μ) of them.
+        learning_rate=model.learning_rate / (1 - model.momentum) / model.batch_size,
+        epochs=own.epochs,
+        threads=params.load_part(ThreadsParams).threads,
+        seed=params.load_part(SeedParams).seed,
+    )
+    parameters = records.parameters(
+        baseline={"sgd_classifier": own.model_dump()}, train={"softmax": model.model_dump()}
+    )
+    return Matched(fit, "softmax", penalty, parameters)
+
+
+def _mlp_classifier() -> Matched:
+    from pipeline.learning.baselines import mlp_classifier
+    from pipeline.params.baseline import MlpClassifierParams
+    from pipeline.params.train import NetworkParams
+
+    own = params.load(MlpClassifierParams, "baseline.mlp_classifier")
+    model = params.load_part(NetworkParams, "train.two_layer")
+    penalty = Penalty(model.penalty.kind, model.penalty.strength)
+    fit = partial(
+        mlp_classifier.fit,
+        penalty=penalty,
+        hidden=model.hidden,
+        batch_size=model.batch_size,
+        learning_rate=model.learning_rate,
+        momentum=model.momentum,
+        epochs=own.epochs,
+        seed=params.load_part(SeedParams).seed,
+    )
+    parameters = records.parameters(
+        baseline={"mlp_classifier": own.model_dump()}, train={"two_layer": model.model_dump()}
+    )
+    return Matched(fit, "two_layer", penalty, parameters)
+
+
+ESTIMATORS: dict[str, Callable[[], Matched]] = {
+    "ridge": _ridge,
+    "logistic_regression": _logistic_regression,
+    "sgd_classifier": _sgd_classifier,
+    "mlp_classifier": _mlp_classifier,
+}
+
+
+if __name__ == "__main__":
+    run(main, sys.argv[1:])

@@ -1,0 +1,124 @@
+"""Stage check_gradients: every model's hand-derived gradient against autograd and central differences."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import params
+from pipeline.datasets import splits
+from pipeline.errors import UserError
+from pipeline.files import write_json
+from pipeline.learning import gradient_check, gradients, initialization, models
+from pipeline.learning.arrays import Array, Params
+from pipeline.learning.gradient_check import BOUNDS, Problem
+from pipeline.learning.penalty import Penalty
+from pipeline.learning.randomness import generator
+from pipeline.params.gradients import GradientsParams
+from pipeline.params.seed import SeedParams
+from pipeline.stages import records
+from pipeline.stages.harness import run
+
+RESULTS = Path("results/gradients.json")
+# Strong enough that a fault in the penalty shows beside the data's gradient.
+PENALTY = Penalty("sum", 0.05)
+# Small enough for each model to train; the sum of squares has gradients N·C times those of a mean.
+LEARNING_RATES = {
+    "linear_regression": 1e-2,
+    "softmax": 1e-2,
+    "two_layer": 1e-2,
+    "two_layer_regression": 1e-6,
+    "sigmoid_network": 1e-2,
+}
+
+
+def main() -> None:
+    """Check, write the worst error of every parameter, and fail where one is over its bound."""
+    settings = params.load(GradientsParams, "gradients")
+    seed = params.load_part(SeedParams).seed
+    images, labels = splits.read(records.NORMALIZED / "train")
+    worst = {}
+    for name in models.NAMES:
+        rng = generator(seed, f"gradients of {name}")
+        problem = _problem(name, images, labels, settings.samples, rng)
+        points = [*_trajectory(name, problem, settings, rng), *_random_points(problem, settings, rng)]
+        worst[name] = _worst([_check(problem, point, settings, rng) for point in points])
+    write_json(RESULTS, {"bounds": BOUNDS, "worst_relative_errors": worst})
+    _hold(worst)
+
+
+def _problem(name: str, images: Array, labels: Array, samples: int, rng: np.random.Generator) -> Problem:
+    """Return a real minibatch with the targets that the model takes."""
+    model = models.get(name)
+    index = np.sort(rng.choice(len(labels), size=min(samples, len(labels)), replace=False))
+    X, y = images[index].astype(np.float64), labels[index].astype(np.int64)
+    return Problem(model, X, y if model.LOSS.takes_labels else np.eye(records.CLASSES)[y], PENALTY)
+
+
+def _start(problem: Problem, settings: GradientsParams, rng: np.random.Generator) -> Params:
+    shapes = problem.model.shapes(problem.X.shape[1], records.CLASSES, settings.hidden)
+    return initialization.normal(shapes, None, rng, np.float64)
+
+
+def _trajectory(
+    name: str, problem: Problem, settings: GradientsParams, rng: np.random.Generator
+) -> list[Params]:
+    """Return the parameters at the given steps of gradient descent."""
+    theta = _start(problem, settings, rng)
+    manual = gradients.get("manual").loss_and_grads
+    points = []
+    for step in range(max(settings.steps) + 1):
+        if step in settings.steps:
+            points.append({key: value.copy() for key, value in theta.items()})
+        grads = problem.gradient(manual, theta, "float64")
+        for key, value in theta.items():
+            value -= LEARNING_RATES[name] * grads[key]
+    return points
+
+
+def _random_points(problem: Problem, settings: GradientsParams, rng: np.random.Generator) -> list[Params]:
+    """Return random parameters; the biases too, which training starts at zero."""
+    draws = [_start(problem, settings, rng) for _ in range(settings.random_draws)]
+    return [
+        {
+            key: value if key.startswith("W") else rng.standard_normal(value.shape)
+            for key, value in draw.items()
+        }
+        for draw in draws
+    ]
+
+
+def _check(
+    problem: Problem, point: Params, settings: GradientsParams, rng: np.random.Generator
+) -> dict[str, gradient_check.Errors]:
+    manual, autograd = (gradients.get(name).loss_and_grads for name in ("manual", "autograd"))
+    return {
+        "autograd_float64": gradient_check.against(problem, point, manual, autograd, "float64"),
+        "autograd_float32": gradient_check.against(problem, point, manual, autograd, "float32"),
+        "directions": gradient_check.along_directions(problem, point, manual, settings.directions, rng),
+        "coordinates": gradient_check.at_coordinates(problem, point, manual, settings.coordinates, rng),
+    }
+
+
+def _worst(checks: list[dict[str, gradient_check.Errors]]) -> dict[str, gradient_check.Errors]:
+    """Return the largest error of each kind and parameter over all points."""
+    return {
+        kind: {name: max(check[kind][name] for check in checks) for name in errors}
+        for kind, errors in checks[0].items()
+    }
+
+
+def _hold(worst: dict[str, dict[str, Any]]) -> None:
+    for model, checks in worst.items():
+        for kind, errors in checks.items():
+            for name, error in errors.items():
+                if not error <= BOUNDS[kind]:
+                    raise UserError(
+                        f"gradient of {name} in {model}: relative error {error:.1e} against {kind}, more "
+                        f"than {BOUNDS[kind]:.0e}; see the backward of pipeline/learning/models/{model}.py"
+                    )
+
+
+if __name__ == "__main__":
+    run(main, sys.argv[1:])

@@ -1,0 +1,181 @@
+"""Stage fit_regression: least squares in closed form and by gradient descent, on digits and on a parabola."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import params
+from pipeline.datasets import splits, toy
+from pipeline.errors import UserError
+from pipeline.files import write_json
+from pipeline.learning import features, least_squares
+from pipeline.learning.arrays import Array
+from pipeline.learning.gradients import manual
+from pipeline.learning.least_squares import Quadratic
+from pipeline.learning.models import linear_regression
+from pipeline.learning.penalty import NONE, Penalty
+from pipeline.params.regression import PolynomialParams, RegressionParams
+from pipeline.stages import records
+from pipeline.stages.harness import run
+from pipeline.tracking import run_directory
+from pipeline.tracking.reporter import reporting
+
+RESULTS = Path("results/regression.json")
+LARGEST_CONDITION_NUMBER = 1e3
+# Rows in the history of a gradient descent of thousands of iterations.
+LOGGED = 200
+# Rounding of sums over 50,000 samples in float64, with room to spare.
+GRADIENT_BOUND = 1e-10
+POLYNOMIAL_TOLERANCE = 1e-9
+# High powers of x are so nearly dependent that the prediction can be astronomical: then report the gap.
+MOST_ITERATIONS = 100_000
+
+
+def main() -> None:
+    """Fit both ways, hold gradient descent to its prediction, and leave both runs and the figures."""
+    settings = params.load(RegressionParams, "regression")
+    images, labels = splits.read(records.NORMALIZED / "train")
+    targets = np.eye(records.CLASSES)[labels]
+    with (
+        reporting("linear_regression-closed_form", experiment="mnist") as closed_form,
+        reporting("linear_regression-manual", experiment="mnist") as manually,
+    ):
+        penalty = Penalty(settings.penalty.kind, settings.penalty.strength)
+        loss = least_squares.quadratic(images, targets, penalty)
+        solution = loss.minimizer()
+        _check_gradient(loss, solution, images, targets, penalty)
+        descent, reached, history = _descend(loss, solution, settings.tolerance)
+        closed_form.finished(_write_run("closed_form", settings, solution, []))
+        manually.finished(_write_run("manual", settings, reached, history))
+    weaker = [
+        _weaker(images, targets, Penalty(penalty.kind, strength), descent["iterations"])
+        for strength in settings.weaker
+    ]
+    digits = {"ridge": penalty.strength, **descent, "weaker": weaker}
+    write_json(RESULTS, {"digits": digits, "polynomial": _polynomial(settings.polynomial)})
+
+
+def _check_gradient(loss: Quadratic, theta: Array, X: Array, Y: Array, penalty: Penalty) -> None:
+    """Hold the gradient from the normal equations against the hand-derived one over every sample."""
+    W, b = (least_squares.to_params(0.5 * theta)[name] for name in ("W", "b"))  # not where it is zero
+    parts = []
+    for start in range(0, len(X), least_squares.BLOCK):
+        rows = slice(start, start + least_squares.BLOCK)
+        _, grads = manual.loss_and_grads(
+            linear_regression, {"W": W, "b": b}, X[rows].astype(np.float64), Y[rows], reduction="sum"
+        )
+        parts.append(np.vstack([grads["W"], grads["b"]]))
+    gradient = sum(parts) / Y.size
+    gradient[:-1] += 2 * penalty.coefficient(len(X)) * W
+    difference = least_squares.relative_distance(loss.gradient(0.5 * theta), gradient)
+    if difference > GRADIENT_BOUND:
+        raise UserError(
+            f"linear_regression: the gradient from the normal equations differs from the hand-derived one "
+            f"by {difference:.1e} of its norm, more than {GRADIENT_BOUND:.0e}; one of the two is wrong"
+        )
+
+
+def _descend(
+    loss: Quadratic, solution: Array, tolerance: float
+) -> tuple[dict[str, Any], Array, list[dict[str, float]]]:
+    """Run gradient descent for as many iterations as predicted, and refuse where it falls short."""
+    smallest, largest = loss.eigenvalue_range()
+    condition_number = largest / smallest
+    if condition_number > LARGEST_CONDITION_NUMBER:
+        raise UserError(
+            f"params.yaml: regression.penalty: condition number {condition_number:.0f}; a stronger one "
+            f"brings it below {LARGEST_CONDITION_NUMBER:.0f}, where gradient descent reaches the solution"
+        )
+    iterations = least_squares.iterations_needed(smallest, largest, tolerance)
+    history: list[dict[str, float]] = []
+
+    def observe(iteration: int, theta: Array) -> None:
+        if iteration % max(1, iterations // LOGGED) == 0 or iteration == iterations:
+            distance = least_squares.relative_distance(theta, solution)
+            history.append({"step": iteration, "train/relative_distance": distance})
+
+    reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations, observe)
+    gap = least_squares.relative_distance(reached, solution)
+    if gap > tolerance:
+        raise UserError(
+            f"linear_regression: after the {iterations} iterations predicted, gradient descent is {gap:.1e} "
+            f"from the closed form, more than {tolerance:.0e}; the prediction or a gradient is wrong"
+        )
+    descent = {
+        "condition_number": condition_number,
+        "largest_stable_learning_rate": 2 / largest,
+        "learning_rate": 2 / (smallest + largest),
+        "iterations": iterations,
+        "gap": gap,
+    }
+    return descent, reached, history
+
+
+def _weaker(X: Array, Y: Array, penalty: Penalty, iterations: int) -> dict[str, float]:
+    """Report how far the same number of iterations gets at a weaker ridge."""
+    loss = least_squares.quadratic(X, Y, penalty)
+    smallest, largest = loss.eigenvalue_range()
+    reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations)
+    gap = least_squares.relative_distance(reached, loss.minimizer())
+    return {"ridge": penalty.strength, "condition_number": largest / smallest, "gap": gap}
+
+
+def _polynomial(settings: PolynomialParams) -> dict[str, Any]:
+    """Fit a polynomial to the parabola's points by the same two ways, on standardised powers."""
+    x, y = toy.quadratic(settings.points)
+    raw = features.polynomial(x, settings.degree)
+    columns, targets = features.Columns.of(raw), features.Columns.of(y[:, None])
+    loss = least_squares.quadratic(columns.standardize(raw), targets.standardize(y[:, None]), NONE)
+    solution = loss.minimizer()
+    smallest, largest = loss.eigenvalue_range()
+    iterations = min(
+        least_squares.iterations_needed(smallest, largest, POLYNOMIAL_TOLERANCE), MOST_ITERATIONS
+    )
+    reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations)
+
+    def coefficients(theta: Array) -> list[float]:
+        fitted = least_squares.to_params(theta)
+        return [float(c) for c in features.raw_coefficients(fitted["W"], fitted["b"], columns, targets)]
+
+    return {
+        "condition_number": largest / smallest,
+        "iterations": iterations,
+        "gap": least_squares.relative_distance(reached, solution),
+        "coefficients": {"closed_form": coefficients(solution), "gradient_descent": coefficients(reached)},
+    }
+
+
+def _write_run(way: str, settings: RegressionParams, theta: Array, history: list[dict[str, float]]) -> Path:
+    name = f"linear_regression-{way}"
+    directory = records.RUNS / name
+    run_directory.write(
+        directory,
+        record=records.record(
+            name,
+            "mnist",
+            records.parameters(regression=settings.model_dump()),
+            "train",
+            model="linear_regression",
+            gradient=way,
+            probabilities="clipped",
+            penalty=settings.penalty.model_dump(),
+        ),
+        weights=least_squares.to_params(theta),
+        metrics=_fit_of(theta),
+        history=history,
+        normalization=records.NORMALIZATION,
+    )
+    return directory
+
+
+def _fit_of(theta: Array) -> dict[str, float]:
+    """Return the accuracy of the fit on the validation split."""
+    images, labels = splits.read(records.NORMALIZED / "validation")
+    scores = linear_regression.scores(least_squares.to_params(theta), images)
+    return {"validation/accuracy": float((scores.argmax(1) == labels).mean())}
+
+
+if __name__ == "__main__":
+    run(main, sys.argv[1:])

@@ -1,0 +1,46 @@
+"""Stage normalize: raw images to standardised arrays, split into training, validation and test."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import params
+from pipeline.datasets import mnist, normalization, splits
+from pipeline.learning.randomness import generator
+from pipeline.params.normalize import NormalizeParams
+from pipeline.params.seed import SeedParams
+from pipeline.stages.harness import run
+
+RAW = Path("data/raw")
+NORMALIZED = Path("data/normalized")
+
+
+def main() -> None:
+    """Split, standardise by the training part alone, and write one array file a split."""
+    settings = params.load(NormalizeParams, "normalize")
+    seed = params.load_part(SeedParams).seed
+    raw = mnist.load(RAW)
+    images, labels = raw.train_images[: settings.limit], raw.train_labels[: settings.limit]
+    train, validation = normalization.split(labels, settings.validation, generator(seed, "split"))
+    standardization = normalization.fit(images[train].reshape(len(train), -1), settings.standardization)
+
+    standardization.save(NORMALIZED / "normalization.safetensors")
+    _write("train", standardization, images[train], labels[train])
+    _write("validation", standardization, images[validation], labels[validation])
+    _write("test", standardization, raw.test_images[: settings.limit], raw.test_labels[: settings.limit])
+
+    digits, digit_labels, _ = normalization.digits(
+        images, labels, settings.digits_per_class, generator(seed, "digits")
+    )
+    splits.write(NORMALIZED / "digits", digits, digit_labels)
+
+
+def _write(
+    name: str, standardization: normalization.Standardization, images: np.ndarray, labels: np.ndarray
+) -> None:
+    splits.write(NORMALIZED / name, standardization.apply(images), labels)
+
+
+if __name__ == "__main__":
+    run(main, sys.argv[1:])

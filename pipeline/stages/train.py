@@ -1,0 +1,119 @@
+"""Stage train: one model by one gradient, minibatch descent with momentum, best epoch by validation."""
+
+import math
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import params
+from pipeline.datasets import splits
+from pipeline.errors import UserError
+from pipeline.learning import gradients, initialization, models, sgd, training
+from pipeline.learning.gradients import TrainingEngine
+from pipeline.learning.penalty import Penalty
+from pipeline.learning.randomness import generator
+from pipeline.params.seed import SeedParams
+from pipeline.params.train import SECTIONS, TrainParams
+from pipeline.stages import progress, records
+from pipeline.stages.harness import run
+from pipeline.tracking import run_directory
+from pipeline.tracking.reporter import reporting
+
+
+def main(model_name: str, gradient_name: str) -> None:
+    """Train and leave the run directory; a diverging loss or a missing device is a UserError."""
+    section = f"train.{model_name}"
+    settings = params.load(SECTIONS[model_name], section)
+    seed = params.load_part(SeedParams).seed
+    name = f"{model_name}-{gradient_name}"
+    engine = gradients.get_trainable(gradient_name)
+    with reporting(name, experiment="mnist") as report, progress.epochs(name, settings.epochs) as show:
+
+        def observe(row: training.Row) -> None:
+            report.row(row)
+            show(row)
+
+        try:
+            # The manual gradient is NumPy's, on the CPU, whatever torch computes on.
+            device = settings.device if gradient_name == "autograd" else "cpu"
+            trained = _train(models.get(model_name), engine, device, settings, seed, observe)
+        except training.DivergedError as error:
+            raise UserError(f"params.yaml: {section}: {error}") from error
+        report.finished(_write_run(name, model_name, gradient_name, settings, trained))
+
+
+def _train(
+    model: models.Model,
+    engine: TrainingEngine,
+    device: str,
+    settings: TrainParams,
+    seed: int,
+    observe: Any,
+) -> training.Trained:
+    train, validation = (_samples(split, engine, device) for split in ("train", "validation"))
+    inputs, count = train.X.shape[1], len(train.y)
+    shapes = model.shapes(inputs, records.CLASSES, getattr(settings, "hidden", 0))
+    start = initialization.normal(shapes, settings.initial_std, generator(seed, "initialization"))
+    native = {name: engine.to_native(value, device) for name, value in start.items()}
+    minibatches = partial(
+        sgd.minibatches, count, settings.batch_size, settings.replacement, generator(seed, "minibatches")
+    )
+    rates = sgd.learning_rates(settings.schedule, settings.learning_rate, settings.decay, settings.epochs)
+    schedule = training.Settings(
+        epochs=settings.epochs,
+        learning_rate=rates,
+        momentum=settings.momentum,
+        penalty=Penalty(settings.penalty.kind, settings.penalty.strength),
+        minibatches=minibatches,
+        batches_per_epoch=math.ceil(count / settings.batch_size),
+    )
+    return training.fit(model, engine, native, train, validation, schedule, observe)
+
+
+def _samples(split: str, engine: TrainingEngine, device: str) -> training.Samples:
+    images, labels = splits.read(records.NORMALIZED / split)
+    try:
+        return training.Samples(
+            engine.to_native(np.asarray(images), device), engine.to_native(labels.astype(np.int64), device)
+        )
+    except ValueError as error:
+        raise UserError(f"params.yaml: train: {error}") from error
+
+
+def _write_run(
+    name: str,
+    model_name: str,
+    gradient_name: str,
+    settings: TrainParams,
+    trained: training.Trained,
+) -> Path:
+    best = trained.history[trained.best_epoch - 1]
+    optimiser = settings.model_dump(exclude={"penalty", "hidden", "initial_std", "device"})
+    directory = records.RUNS / name
+    run_directory.write(
+        directory,
+        record=records.record(
+            name,
+            "mnist",
+            records.parameters(train={model_name: settings.model_dump()}),
+            "train",
+            "validation",
+            model=model_name,
+            gradient=gradient_name,
+            probabilities="softmax",
+            optimiser={"name": "sgd", **optimiser},
+            penalty=settings.penalty.model_dump(),
+        ),
+        weights=trained.params,
+        metrics={"best_epoch": trained.best_epoch, **{k: v for k, v in best.items() if "/" in k}},
+        history=trained.history,
+        normalization=records.NORMALIZATION,
+    )
+    return directory
+
+
+if __name__ == "__main__":
+    run(main, sys.argv[1:])

@@ -1,0 +1,142 @@
+"""A client of the store, and the experiments in it. Runs only in processes of its own: imports MLflow."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from pipeline.errors import UserError
+from pipeline.tracking import store
+from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run
+
+# How long the first user of a new store may take to create it while others wait.
+CREATION = 60.0
+LONGEST_TAG = 5000
+
+EXPERIMENTS = {
+    "mnist": "Classifiers of the MNIST digits, each trained by gradients that are derived by hand (`manual`) "
+    "and once more by those of PyTorch (`autograd`).\n\n"
+    "**Look at** `test/error` with its 95% interval (`test/error_low`, `test/error_high`), and at the curves "
+    "of `train/loss` and `validation/accuracy`: manual and autograd of one model must agree.",
+    "baselines": "scikit-learn's counterpart of each model, on the same split, with the same penalty.\n\n"
+    "**Look at** `test/error` beside that of the run in `mnist` that it is matched with (parameter `model`).",
+    "exercises": "Six exercises in gradient-based learning: each as asked, and as answered.\n\n"
+    "**Look at** `train/loss` of the pair: where it diverges, stalls or oscillates as asked.",
+}
+
+
+def connect() -> MlflowClient:
+    """Return a client of the store, which is created where it is a SQLite file that isn't there yet.
+
+    Raises UserError where there is no place for a store, and MLflow's exceptions where it doesn't answer.
+    """
+    prepare()
+    return MlflowClient(store.uri())
+
+
+def prepare() -> None:
+    """Do what takes seconds and waits for no server: import what SQLite takes, create a new store.
+
+    Only one process creates it; the others wait. Raises UserError where there is no place for it.
+    """
+    database = store.database()
+    if not database:
+        return
+    from mlflow.store.tracking import sqlalchemy_store
+
+    create: Any = sqlalchemy_store.SqlAlchemyStore  # has no types
+    try:
+        if not database.exists():
+            database.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(f"{database}.lock", timeout=CREATION):
+                if not database.exists():
+                    _migrate(create, database)
+    except OSError as error:
+        raise UserError(f"{error.filename or database}: {error.strerror or error}") from error
+
+
+def experiment_id(client: MlflowClient, name: str) -> str:
+    """Return the id of the experiment of this name, created with its description if need be.
+
+    Raises UserError where it has been deleted.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return _create_experiment(client, name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            found = client.get_experiment_by_name(name)  # another process was faster
+    if found is None or found.lifecycle_stage == "deleted":
+        number = found.experiment_id if found else "ID"
+        raise UserError(
+            f"{store.shown()}: experiment {name!r} is deleted; "
+            f"`mlflow experiments restore --experiment-id {number}` brings it back"
+        )
+    return str(found.experiment_id)
+
+
+def finished_runs(client: MlflowClient, fingerprint: str, experiment: str | None = None) -> list[Run]:
+    """Return every FINISHED run of this fingerprint, in one experiment or in all of ours that there are."""
+    found = [experiment] if experiment else _experiments(client)
+    condition = f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'"
+    runs: list[Run] = []
+    token = None
+    while found:
+        page = client.search_runs(found, condition, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            break
+    return runs
+
+
+def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED") -> None:
+    """End a run that won't be complete, with the reason as its tag `failure`; where that fails, let it be."""
+    with suppress(Exception):
+        client.set_tag(run.info.run_id, "failure", failure[:LONGEST_TAG])
+        client.set_terminated(run.info.run_id, status)
+
+
+def reason(error: Exception) -> str:
+    """Return in one line why MLflow couldn't do something, without credentials."""
+    text = str(error)
+    if "Connection refused" in text:
+        return "connection refused"
+    if "timed out" in text:
+        return "no answer"
+    line = next(iter(text.splitlines()), "") or type(error).__name__
+    return store.without_credentials(line)[:300]
+
+
+def _experiments(client: MlflowClient) -> list[str]:
+    named = (client.get_experiment_by_name(name) for name in EXPERIMENTS)
+    return [found.experiment_id for found in named if found and found.lifecycle_stage == "active"]
+
+
+def _create_experiment(client: MlflowClient, name: str) -> str:
+    database = store.database()
+    tags = {
+        # Without it MLflow's UI leads with prompts and traces of language models.
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.note.content": EXPERIMENTS.get(name, name),
+    }
+    location = (_artifacts(database) / name).as_uri() if database else None
+    return str(client.create_experiment(name, artifact_location=location, tags=tags))
+
+
+def _artifacts(database: Path) -> Path:
+    return database.with_name("mlartifacts")
+
+
+def _migrate(create: Any, database: Path) -> None:
+    """Create the store under another name and rename it: who is killed meanwhile leaves no half of one."""
+    temporary = database.with_name(f"{database.name}.{os.getpid()}.tmp")
+    try:
+        create(f"{store.SQLITE}{temporary}", _artifacts(database).as_uri()).engine.dispose()
+        temporary.rename(database)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""Evaluation results, onto every run of the fingerprint that they were measured on."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.tracking import connection, filling, run_directory
+from pipeline.tracking.projection import Point
+from pipeline.tracking.quiet_mlflow import Metric, MlflowClient, Run
+
+DIGEST = "evaluation.digest"
+
+
+def read(path: Path) -> dict[str, dict[str, Any]]:
+    """Return results/evaluation.json: by run, its metrics and the `fingerprint` that they belong to.
+
+    Raises UserError where the file is damaged.
+    """
+    try:
+        evaluated = json.loads(path.read_text(encoding="utf-8"))
+        for result in evaluated.values():
+            if not re.fullmatch("[0-9a-f]{64}", result["fingerprint"]):
+                raise ValueError("a fingerprint is no SHA-256")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; run `dvc repro evaluate`") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: is damaged ({error!r}); run `dvc repro --force evaluate`") from error
+    return dict(evaluated)
+
+
+def add(client: MlflowClient, result: Mapping[str, Any], figures: Path) -> int:
+    """Add a run's result, and the files in its folder, where they are missing; return to how many runs."""
+    digest = _digest(result, figures)
+    runs = connection.finished_runs(client, result["fingerprint"])
+    lacking = [run for run in runs if run.data.tags.get(DIGEST) != digest]
+    for run in lacking:
+        _add_to(client, run, result, figures)
+        client.set_tag(run.info.run_id, DIGEST, digest)  # last: what is half added is added again
+    return len(lacking)
+
+
+def add_all(client: MlflowClient, path: Path, figures: Path, progress: Callable[[], None]) -> int:
+    """Add every result in evaluation.json; return to how many runs."""
+    added = 0
+    for name, result in read(path).items():
+        added += add(client, result, figures / name)
+        progress()
+    return added
+
+
+def _digest(result: Mapping[str, Any], figures: Path) -> str:
+    canonical = json.dumps(result, sort_keys=True)
+    return hashlib.sha256(f"{canonical}\n{run_directory.fingerprint(figures)}".encode()).hexdigest()
+
+
+def _add_to(client: MlflowClient, run: Run, result: Mapping[str, Any], figures: Path) -> None:
+    outputs = run.outputs.model_outputs if run.outputs else []
+    model_id = outputs[0].model_id if outputs else None
+    metrics = (
+        _metric(client, run, name, float(value), model_id)
+        for name, value in result.items()
+        if isinstance(value, int | float) and run.data.metrics.get(name) != value
+    )
+    filling.send(client, metrics, run.info.run_id)
+    if figures.is_dir():
+        client.log_artifacts(run.info.run_id, str(figures), "evaluation")
+
+
+def _metric(client: MlflowClient, run: Run, name: str, value: float, model_id: str | None) -> Metric:
+    """Return the value as the latest of its name, by a millisecond: the one that lists and filters show."""
+    if name not in run.data.metrics:
+        return filling.at(run, Point(name, value, 0), model_id=model_id)
+    history = client.get_metric_history(run.info.run_id, name)
+    latest = max(history, key=lambda metric: (metric.step, metric.timestamp))
+    after = latest.timestamp - run.info.start_time + 1
+    return filling.at(run, Point(name, value, latest.step), after, model_id)

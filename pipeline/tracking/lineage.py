@@ -1,0 +1,106 @@
+"""Where a run comes from: the commit, the DVC stage and experiment, as tags."""
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.tracking import run_directory
+
+LOCK = "dvc.lock"
+GIT_SECONDS = 10
+# Commits to look for a hash in with one call, so that the command line doesn't grow too long.
+AT_ONCE = 500
+DVC_TAGS = {
+    "DVC_STAGE": "dvc.stage",
+    "DVC_EXP_NAME": "dvc.exp.name",
+    "DVC_EXP_BASELINE_REV": "dvc.exp.baseline_rev",
+}
+
+Tags = dict[str, str]
+
+
+def of_this_process() -> Tags:
+    """Return the tags of a run that is being made: by the commit that is checked out, in DVC's stage."""
+    tags = {tag: os.environ[name] for name, tag in DVC_TAGS.items() if os.environ.get(name)}
+    commit = _git("rev-parse", "HEAD")
+    if not commit:
+        return {**tags, "git.commit.source": "unknown"}
+    return {**tags, **_commit(commit, "HEAD"), "git.dirty": _dirty()}
+
+
+def of_stored(directory: Path) -> Tags:
+    """Return the tags of a run that only its directory tells of: by the commit whose dvc.lock holds it."""
+    digest = dvc_hash(directory)
+    output = Path(os.path.relpath(directory)).as_posix()
+    tags = _commit(commit, LOCK) if (commit := _commit_with(digest)) else {"git.commit.source": "unknown"}
+    for stage, outs in _outputs():
+        if {"path": output, "md5": digest} in outs:
+            tags["dvc.stage"] = stage
+    return tags
+
+
+def dvc_hash(directory: Path) -> str:
+    """Return the hash by which DVC knows a directory: the MD5 of the list of its files and their MD5."""
+    entries = [
+        {
+            "md5": hashlib.md5((directory / name).read_bytes(), usedforsecurity=False).hexdigest(),
+            "relpath": name,
+        }
+        for name in run_directory.files(directory)
+    ]
+    listing = json.dumps(entries, sort_keys=True).encode()
+    return hashlib.md5(listing, usedforsecurity=False).hexdigest() + ".dir"
+
+
+def _commit(commit: str, source: str) -> Tags:
+    # MLflow's own tag is the one that its UI shows and links.
+    return {"git.commit": commit, "git.commit.source": source, "mlflow.source.git.commit": commit}
+
+
+def _commit_with(digest: str) -> str | None:
+    """Return the newest commit that wrote this hash into dvc.lock: of HEAD's history, else of any branch.
+
+    Only commits that changed dvc.lock count: a later one may have changed the code without running it.
+    """
+    for scope in ("HEAD", "--all"):
+        commits = _git("rev-list", scope, "--", LOCK).split()
+        for start in range(0, len(commits), AT_ONCE):
+            found = _git("grep", "-l", "-F", "-e", digest, *commits[start : start + AT_ONCE], "--", LOCK)
+            if found:
+                return found.split(":", 1)[0]
+    return None
+
+
+def _dirty() -> str:
+    """Say whether anything but what DVC itself writes differs from the commit."""
+    written = [LOCK, "results", *(str(out["path"]) for _, outs in _outputs() for out in outs)]
+    excluded = (f":(exclude,literal){path}" for path in dict.fromkeys(written))
+    return "true" if _git("status", "--porcelain", "--", ".", *excluded) else "false"
+
+
+def _outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield each stage in dvc.lock with the path and hash of its outputs; nothing where it can't be read."""
+    try:
+        lock = YAML(typ="safe").load(Path(LOCK))
+        for name, stage in lock["stages"].items():
+            yield name, [{key: out.get(key) for key in ("path", "md5")} for out in stage.get("outs", [])]
+    except (OSError, YAMLError, KeyError, TypeError, AttributeError):
+        return
+
+
+def _git(*arguments: str) -> str:
+    """Return what git prints; nothing where it fails, as without git or without a repository."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], capture_output=True, text=True, timeout=GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,84 @@
+"""Add to MLflow what it lacks: the runs and results on disk that are not in it. `make publish` calls this."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.tracking import connection, evaluation, filling, lineage, run_directory, store
+from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
+from pipeline.tracking.run_directory import RunDirectory
+
+
+def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
+    """Publish the runs in results/runs, or those of these names, and their evaluation; print what is added.
+
+    What is in MLflow already is left as it is, so that a second call adds nothing. Raises UserError where
+    there are no such runs, where a file is damaged, and where the store doesn't answer.
+    """
+    directories = [run_directory.read(path) for path in _paths(results / "runs", names)]
+    try:
+        client = connection.connect()
+        added = sum(_add_run(client, directory) for directory in directories)
+        evaluated = _add_evaluation(client, results, directories)
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"tracking: {store.shown()}: {connection.reason(error)}; "
+            "run `make publish` again when the store answers"
+        ) from error
+    there = len(directories) - added
+    print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {evaluated}")
+
+
+def _paths(runs: Path, names: Sequence[str]) -> list[Path]:
+    # A directory whose name begins with a dot is still being written.
+    there = {path.parent.name: path.parent for path in sorted(runs.glob("[!.]*/record.json"))}
+    if not there:
+        raise UserError(f"{runs}: no runs; `dvc pull` or `make repro` brings them")
+    for name in names:
+        if name not in there:
+            raise UserError(f"{runs / name}: no such run; there are {', '.join(there)}")
+    return [there[name] for name in dict.fromkeys(names or there)]
+
+
+def _add_run(client: MlflowClient, directory: RunDirectory) -> bool:
+    fingerprint = run_directory.fingerprint(directory.path)
+    experiment = connection.experiment_id(client, directory.experiment)
+    if connection.finished_runs(client, fingerprint, experiment):
+        return False
+    run = client.create_run(experiment, run_name=directory.name)
+    try:
+        filling.fill(client, run, directory, lineage.of_stored(directory.path))
+    except BaseException:
+        connection.abandon(client, run, "publishing was interrupted")
+        raise
+    print(f"publish: {directory.name}: added to {directory.experiment}")
+    return True
+
+
+def _add_evaluation(client: MlflowClient, results: Path, directories: Sequence[RunDirectory]) -> int:
+    path, added = results / "evaluation.json", 0
+    evaluated = evaluation.read(path) if path.exists() else {}
+    for name in (directory.name for directory in directories if directory.name in evaluated):
+        runs = evaluation.add(client, evaluated[name], results / "evaluation" / name)
+        if runs:
+            print(f"publish: {name}: evaluation added to {_runs(runs)}")
+        added += runs
+    return added
+
+
+def _runs(count: int) -> str:
+    return f"{count} run" if count == 1 else f"{count} runs"
+
+
+def main() -> None:
+    """Publish, as a command; its arguments are names of runs. Status 2 and one line where it can't."""
+    try:
+        publish_missing(Path("results"), sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

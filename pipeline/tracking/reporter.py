@@ -1,0 +1,192 @@
+"""How a stage tells of its run while it trains, without ever waiting for MLflow or failing with it.
+
+A process of its own, `pipeline.tracking.publisher`, imports MLflow while the stage computes, and hears
+of the run through a pipe. Whatever goes wrong there is one line on stderr. What it couldn't publish
+stands in the run directory, and `make publish` adds it. GRADLINE_TRACKING=off: no process at all.
+"""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pipeline.tracking import store
+
+# How long a stage waits, when it is done, for a publisher that gives no sign of progress: one that
+# publishes gives several a second, and seconds pass without one only where the store doesn't answer.
+PATIENCE = 5.0
+# How long it waits for one that does make progress.
+AT_MOST = 60.0
+# How long it waits when it is itself being ended; the publisher then goes on by itself.
+WHEN_KILLED = 3.0
+# How long a publisher that has said why it gives up may take to exit.
+GRACE = 2.0
+# Rows that may be waiting to be written to the pipe. Those beyond are dropped: at the end, all that the
+# stream lacks is published from the run directory.
+BUFFERED = 10_000
+
+PACKAGES = Path(__file__).resolve().parents[2]
+Message = dict[str, Any]
+
+
+class Report:
+    """What a stage may tell of a run. None of it blocks or raises."""
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self.directory: Path | None = None
+
+    def row(self, row: Mapping[str, float]) -> None:
+        """Show one row of the history now: `epoch` or `step`, and metrics by name."""
+        self._send({"row": dict(row)})
+
+    def finished(self, directory: Path) -> None:
+        """Say that the run directory is complete; it is published when the block is left."""
+        self.directory = directory
+
+
+@contextmanager
+def reporting(name: str, *, experiment: str) -> Iterator[Report]:
+    """Open a run of this name; leaving the block ends it FINISHED, FAILED or KILLED."""
+    if _off():
+        yield Report(lambda message: None)
+        return
+    publisher = _Publisher({"run": name, "experiment": experiment})
+    report = Report(publisher.send)
+    started = time.perf_counter()
+    try:
+        yield report
+    except BaseException as error:
+        killed = _is_end_of_process(error)
+        publisher.end({"end": "KILLED" if killed else "FAILED", "failure": _first_line(error)}, killed=killed)
+        raise
+    if report.directory is None:
+        publisher.end({"end": "FAILED", "failure": "the stage left no run directory"})
+    else:
+        seconds = time.perf_counter() - started
+        directory = str(report.directory.resolve())
+        publisher.end({"end": "FINISHED", "directory": directory, "duration_seconds": seconds})
+
+
+def publish_evaluation(evaluation: Path, figures: Path) -> None:
+    """Add evaluation.json and `figures`/<run>/ to the runs they belong to, within the same bounds."""
+    if _off():
+        return
+    publisher = _Publisher({"evaluation": str(evaluation.resolve()), "figures": str(figures.resolve())})
+    publisher.end({"end": "FINISHED"})
+
+
+def _off() -> bool:
+    return os.environ.get("GRADLINE_TRACKING", "").lower() == "off"
+
+
+def _is_end_of_process(error: BaseException) -> bool:
+    """Tell Ctrl-C and a signal's exit status, 128 and above, from a failure of the stage."""
+    if isinstance(error, SystemExit):
+        return isinstance(error.code, int) and error.code >= 128
+    return isinstance(error, KeyboardInterrupt)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+class _Publisher:
+    """The process, a thread that feeds it, and a thread that hears how it gets on."""
+
+    def __init__(self, opening: Message) -> None:
+        self._messages: queue.Queue[Message | None] = queue.Queue(BUFFERED)
+        self._heard = time.monotonic()
+        self._warned = False
+        self._process = self._start()
+        if self._process:
+            self._write(self._process, opening)  # the first line into an empty pipe never blocks
+            self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+            self._listener.start()
+            threading.Thread(target=self._feed, args=(self._process,), daemon=True).start()
+
+    def send(self, message: Message | None) -> None:
+        """Hand a message to the feeding thread; dropped where too many wait."""
+        with suppress(queue.Full):
+            self._messages.put_nowait(message)
+
+    def end(self, message: Message, *, killed: bool = False) -> None:
+        """Send the last message and wait for the process to end, but never long."""
+        if not self._process:
+            return
+        if self._messages.qsize() > BUFFERED - 2:  # make room for what must not be dropped
+            with self._messages.mutex:
+                self._messages.queue.clear()
+        self.send(message)
+        self.send(None)
+        if killed:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(WHEN_KILLED)
+        else:
+            self._wait(self._process)
+
+    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+        left = time.monotonic()
+        while process.poll() is None:
+            now = time.monotonic()
+            patience = GRACE if self._warned else PATIENCE
+            if now - max(left, self._heard) > patience or now - left > AT_MOST:
+                process.kill()
+                self._warn(f"no answer within {now - left:.0f} s")
+                break
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+        self._listener.join(1)  # it may have been told why, in the last moment
+        if process.wait():
+            self._warn("the publisher ended unexpectedly")
+
+    def _start(self) -> "subprocess.Popen[bytes] | None":
+        paths = [str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "pipeline.tracking.publisher"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                start_new_session=True,  # Ctrl-C is the stage's to report, not the publisher's to die of
+            )
+        except OSError as error:
+            self._warn(str(error.strerror))
+            return None
+
+    def _feed(self, process: "subprocess.Popen[bytes]") -> None:
+        """Write to the pipe what is in the queue. Only this thread blocks when nobody reads."""
+        while (message := self._messages.get()) is not None:
+            self._write(process, message)
+        with suppress(OSError):
+            process.stdin and process.stdin.close()
+
+    def _write(self, process: "subprocess.Popen[bytes]", message: Message) -> None:
+        # A publisher that has given up doesn't read; a row that is no JSON isn't worth a stage.
+        with suppress(OSError, ValueError, TypeError):
+            line = json.dumps(message, default=float).encode() + b"\n"
+            if process.stdin:
+                process.stdin.write(line)
+                process.stdin.flush()
+
+    def _listen(self, process: "subprocess.Popen[bytes]") -> None:
+        """Every line of the publisher is a sign of progress; one that says `failed` is the last."""
+        for line in process.stdout or ():
+            self._heard = time.monotonic()
+            reason = line.decode(errors="replace").strip().removeprefix("failed ")
+            if line.startswith(b"failed "):
+                self._warn(reason)
+
+    def _warn(self, reason: str) -> None:
+        """Say once why the run isn't in MLflow."""
+        if not self._warned:
+            self._warned = True
+            remedy = "the run is not in MLflow, `make publish` adds it"
+            print(f"warning: tracking: {store.shown()}: {reason}; {remedy}", file=sys.stderr)

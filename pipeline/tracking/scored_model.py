@@ -1,0 +1,50 @@
+"""The code of a logged model: raw pixels in, probabilities out. It is stored with the model, as it is.
+
+MLflow calls `_load_pyfunc` (its `loader_module`) with the folder of the model's data: record, weights and
+normalisation of the run directory. Nothing is unpickled, and no MLflow is imported.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import safetensors.numpy
+
+from pipeline.errors import UserError
+from pipeline.learning import models, probabilities
+
+PIXELS = 28 * 28
+
+
+class ScoredModel:
+    """A trained model with the standardisation of its inputs and the meaning of its scores."""
+
+    def __init__(self, directory: Path) -> None:
+        record = json.loads((directory / "record.json").read_text(encoding="utf-8"))
+        self._model = models.get(record["model"])
+        self._probabilities = probabilities.get(record["probabilities"])
+        self._weights = safetensors.numpy.load_file(directory / "weights.safetensors")
+        inputs = safetensors.numpy.load_file(directory / "normalization.safetensors")
+        self._mean, self._std = inputs["mean"], inputs["std"]
+
+    def predict(self, images: np.ndarray, params: object = None) -> np.ndarray:
+        """Return probabilities (N, 10), float64, of raw pixels 0 to 255, images (N, 784) or (N, 28, 28).
+
+        The digit is the argmax. All N are scored at once; in blocks of another size the last bits of a
+        probability can differ, as matrix products do. Raises UserError for another shape, or a pixel
+        that is no number of 0 to 255.
+        """
+        pixels = np.asarray(images)
+        flat = pixels.reshape(len(pixels), -1)
+        if flat.shape[1] != PIXELS:
+            raise UserError(f"images of shape {pixels.shape}: expected (N, {PIXELS})")
+        if not ((flat >= 0) & (flat <= 255)).all():  # also false for NaN
+            raise UserError("images: a pixel is no number of 0 to 255; the model takes raw pixels")
+        # In float32 from the first operation, as `normalize` does it for training.
+        X = np.subtract(flat, self._mean, dtype=np.float32)
+        X /= self._std
+        return np.asarray(self._probabilities(self._model.scores(self._weights, X)), np.float64)
+
+
+def _load_pyfunc(path: str) -> ScoredModel:
+    return ScoredModel(Path(path))

@@ -1,0 +1,84 @@
+"""The MLflow side of a stage's report: a run that is RUNNING while the stage trains, then ended for good."""
+
+import queue
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pipeline.tracking import connection, evaluation, filling, lineage, projection, run_directory
+from pipeline.tracking.projection import Point
+from pipeline.tracking.quiet_mlflow import MlflowClient, Run
+
+Message = dict[str, Any]
+Messages = queue.Queue[Message]
+Progress = Callable[[], None]
+
+# Seconds of rows that are sent at once: often enough to watch, seldom enough not to slow the training.
+EVERY = 1.0
+
+
+def publish(opening: Message, messages: Messages, progress: Progress) -> None:
+    """Do what the opening message asks for. Raises what goes wrong."""
+    client = connection.connect()
+    progress()
+    if "evaluation" in opening:
+        evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
+        return
+    tags = lineage.of_this_process()
+    experiment = connection.experiment_id(client, opening["experiment"])
+    run = client.create_run(experiment, run_name=opening["run"], tags=tags)
+    progress()
+    try:
+        streamed, end = _stream(client, run, messages, progress)
+        _end(client, run, tags, streamed, end, progress)
+    except Exception as error:
+        connection.abandon(client, run, connection.reason(error))
+        raise
+
+
+def _stream(
+    client: MlflowClient, run: Run, messages: Messages, progress: Progress
+) -> tuple[set[Point], Message]:
+    """Publish rows as they come; return the points sent and the last message."""
+    streamed: set[Point] = set()
+    while True:
+        waiting = _collect(messages)
+        rows = [message["row"] for message in waiting if "row" in message]
+        points = {point for row in rows for point in projection.points(row)}
+        filling.send(
+            client, (filling.at(run, point) for point in points - streamed), run.info.run_id, progress
+        )
+        streamed |= points
+        if "end" in waiting[-1]:
+            return streamed, waiting[-1]
+
+
+def _collect(messages: Messages) -> list[Message]:
+    """Wait for a message and return it with those of the next second, or up to the last one."""
+    waiting = [messages.get()]
+    until = time.monotonic() + EVERY
+    while "end" not in waiting[-1]:
+        try:
+            waiting.append(messages.get(timeout=max(0.0, until - time.monotonic())))
+        except queue.Empty:
+            break
+    return waiting
+
+
+def _end(
+    client: MlflowClient, run: Run, tags: lineage.Tags, streamed: set[Point], end: Message, progress: Progress
+) -> None:
+    if end["end"] != "FINISHED":
+        connection.abandon(client, run, end["failure"], end["end"])
+        return
+    directory = run_directory.read(Path(end["directory"]))
+    filling.fill(
+        client,
+        run,
+        directory,
+        tags,
+        streamed=streamed,
+        duration_seconds=end["duration_seconds"],
+        progress=progress,
+    )

@@ -1,0 +1,185 @@
+"""Every way for a mirror to fail is met by a real server on this machine."""
+
+import gzip
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_sources import FIRST, Exchange, Fetch, Serve, Server, Tiny, refused
+
+from pipeline.datasets import mirrors
+
+DEADLINE = 0.4
+Fault = Callable[[Exchange, Tiny], None]
+
+
+def test_a_mirror_brings_the_four_files_and_nothing_else(
+    fetch: Fetch, mirror: Server, tiny: Tiny, raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fetch(mirror.address) == mirror.address
+    assert tiny.is_in(raw)
+    assert capsys.readouterr().err == f"fetch: {mirror.address}: 4 files verified\n"
+
+
+def test_a_mirror_that_serves_the_files_plain_will_do(
+    fetch: Fetch, serve: Serve, tiny: Tiny, raw: Path
+) -> None:
+    # As a server does that decompresses on the way, since we say that we want no encoding.
+    fetch(serve(lambda exchange: exchange.answer(tiny.content[exchange.wanted])).address)
+    assert tiny.is_in(raw)
+
+
+def lies(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(bytes(len(tiny.content[exchange.wanted]))))
+
+
+def says_so_in_html(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"<html>Log in to the hotel's network</html>")
+
+
+def cuts_off(exchange: Exchange, tiny: Tiny) -> None:
+    body = gzip.compress(tiny.content[exchange.wanted])
+    exchange.answer(body[: len(body) // 2], length=len(body))
+
+
+def cuts_off_unnoticed(exchange: Exchange, tiny: Tiny) -> None:
+    body = gzip.compress(tiny.content[exchange.wanted])
+    exchange.answer(body[: len(body) // 2])
+
+
+def damages(exchange: Exchange, tiny: Tiny) -> None:
+    body = bytearray(gzip.compress(tiny.content[exchange.wanted]))
+    body[12] ^= 0xFF
+    exchange.answer(bytes(body))
+
+
+def has_nothing(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(tiny.content[exchange.wanted]), status=404)
+
+
+def goes_in_circles(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"", status=302, Location=exchange.path)
+
+
+def points_at_a_file(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"", status=302, Location="file:///etc/passwd")
+
+
+def stalls(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.server.over.wait()
+
+
+def stalls_midway(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(tiny.content[exchange.wanted])[:50], length=10_000)
+    exchange.server.over.wait()
+
+
+def drips(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"", length=10_000)
+    while not exchange.server.over.wait(0.01):
+        exchange.wfile.write(b"\x1f")
+
+
+def drips_headers(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.wfile.write(b"HTTP/1.0 200 OK\r\n")
+    while not exchange.server.over.wait(0.01):
+        exchange.wfile.write(b"X-Drip: 1\r\n")
+
+
+def is_too_long(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(tiny.content[exchange.wanted] + b"\0"))
+
+
+def bombs(exchange: Exchange, tiny: Tiny) -> None:
+    body = tiny.content[exchange.wanted]
+    exchange.answer(gzip.compress(bytes(20 << 20) if exchange.wanted == FIRST else body))
+
+
+def never_ends(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.send_response(200)
+    exchange.end_headers()
+    while not exchange.server.over.is_set():
+        exchange.wfile.write(bytes(1 << 16))
+
+
+FAULTS = {
+    lies: "wrong bytes (SHA-256 ",
+    says_so_in_html: f"{FIRST}: 42 of 23536 bytes",
+    cuts_off: "RemoteProtocolError: peer closed connection",
+    cuts_off_unnoticed: "damaged gzip: Compressed file ended",
+    damages: "damaged gzip: ",
+    has_nothing: f"{FIRST}.gz: HTTP 404",
+    goes_in_circles: f"{FIRST}.gz: more than 5 redirects",
+    points_at_a_file: "UnsupportedProtocol: ",
+    stalls: "not done within 0.4 s",
+    stalls_midway: "not done within 0.4 s",
+    drips: "not done within 0.4 s",
+    drips_headers: "not done within 0.4 s",
+    is_too_long: f"{FIRST}: more than 23536 bytes",
+    bombs: f"{FIRST}: more than 23536 bytes",
+    never_ends: f"{FIRST}.gz: more than 24795 bytes",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_mirror_at_fault_is_passed_over_with_what_it_answered(
+    fault: Fault,
+    fetch: Fetch,
+    serve: Serve,
+    mirror: Server,
+    tiny: Tiny,
+    raw: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = serve(lambda exchange: fault(exchange, tiny))
+    started = time.monotonic()
+    assert fetch(bad.address, mirror.address, deadline=DEADLINE) == mirror.address
+    assert time.monotonic() - started < DEADLINE + 1
+    assert tiny.is_in(raw)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"fetch: {bad.address}: ")
+    assert FAULTS[fault] in first
+    assert second == f"fetch: {mirror.address}: 4 files verified"
+
+
+def test_five_redirects_are_followed_and_not_a_sixth(
+    fetch: Fetch, serve: Serve, tiny: Tiny, raw: Path
+) -> None:
+    def mirror_behind(redirects: int) -> str:
+        def answer(exchange: Exchange) -> None:
+            if exchange.path.count("/") - 1 == redirects:
+                exchange.answer(gzip.compress(tiny.content[exchange.wanted]))
+            else:
+                exchange.answer(b"", 302, Location=f"/on{exchange.path}")
+
+        return serve(answer).address
+
+    assert refused(fetch, mirror_behind(6)) == f"{FIRST}.gz: more than 5 redirects"
+    fetch(mirror_behind(5))
+    assert tiny.is_in(raw)
+
+
+def test_a_redirect_from_https_to_http_is_not_followed(
+    fetch: Fetch, mirror: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(301, headers={"Location": mirror.address + request.url.path[1:]})
+
+    client = httpx.AsyncClient
+    monkeypatch.setattr(
+        mirrors.httpx,
+        "AsyncClient",
+        lambda **options: client(transport=httpx.MockTransport(answer), **options),
+    )
+    assert "redirected from https to http://127.0.0.1" in refused(fetch, "https://secure.example/")
+    assert not mirror.asked
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9", "http://127.0.0.1:9"])
+def test_a_proxy_that_does_not_work_is_the_sources_fault_and_no_traceback(
+    proxy: str, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    assert "Error: " in refused(fetch, "http://mirror.example/")

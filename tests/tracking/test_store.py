@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.tracking import store
+
+
+def test_by_default_the_store_is_at_the_repository_root_wherever_one_stands(
+    bare_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare_repository / "deep" / "er").mkdir(parents=True)
+    monkeypatch.chdir("deep/er")
+    assert store.uri() == f"sqlite:///{bare_repository}/mlflow.db"
+
+
+def test_in_a_copy_that_dvc_makes_the_store_is_that_of_the_main_repository(
+    bare_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    assert store.uri() == "sqlite:////main/mlflow.db"
+
+
+def test_a_relative_sqlite_address_is_made_absolute(
+    bare_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///other.db")
+    assert store.database() == bare_repository / "other.db"
+
+
+def test_a_server_is_taken_as_it_is_and_shown_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:p@ss@mlflow.example.org:5000/x")
+    assert store.uri() == "https://ann:p@ss@mlflow.example.org:5000/x"
+    assert store.database() is None
+    assert store.shown() == "https://mlflow.example.org:5000/x"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no answer from http://ann:secret@host/a, nor from postgresql://bob:x@db/y", "http://host/a"),
+        ("at http://:secret@host", "http://host"),
+        ("mail ann@example.org about http://host/@me", "ann@example.org about http://host/@me"),
+    ],
+)
+def test_credentials_are_taken_out_of_any_message(text: str, shown: str) -> None:
+    assert "secret" not in store.without_credentials(text)
+    assert "bob:x" not in store.without_credentials(text)
+    assert shown in store.without_credentials(text)
+
+
+def test_outside_a_repository_there_is_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="set MLFLOW_TRACKING_URI"):
+        store.uri()
+
+
+def test_a_question_mark_in_the_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/what?/mlflow.db")
+    with pytest.raises(UserError, match="can't hold"):
+        store.uri()
