@@ -116,8 +116,8 @@ def _refuse_uncommitted(repository: Path) -> None:
     changed = _call("git", "status", "--porcelain", "--untracked-files=no", cwd=repository)
     if changed:
         raise UserError(
-            f"{changed.splitlines()[0].split(maxsplit=1)[1]}: is changed and not committed; what is reproduced "
-            "is the last commit, so commit first"
+            f"{changed.splitlines()[0].split(maxsplit=1)[1]}: is changed and not committed; "
+            "what is reproduced is the last commit, so commit first"
         )
 
 

@@ -5,8 +5,10 @@ plus a penalty c·ΣW². It is a quadratic in θ = [W; b] (D+1, C), so its gradi
 
     ∇L(θ) = H·θ - G,    H = 2/(NC)·X̃ᵀX̃ + 2c·diag(1, ..., 1, 0),    G = 2/(NC)·X̃ᵀY,
 
-with X̃ = [X, 1]. H and G cost one pass over the samples; each gradient after that is exact and costs
-(D+1)²·C instead of N·D·C. Gradient descent at rate η multiplies the error along the eigenvector of
+with X̃ = [X - centre, 1]. H and G cost one pass over the samples; each gradient after that is exact and
+costs (D+1)²·C instead of N·D·C. Centred columns make the bias independent of the weights: without that,
+the bias, which no penalty holds, can trade places with a sum of pixels, and H is all but singular.
+Gradient descent at rate η multiplies the error along the eigenvector of
 eigenvalue λ by 1 - ηλ: it diverges beyond η = 2/λmax, and the best rate, 2/(λmin + λmax), contracts
 every direction at least by (κ - 1)/(κ + 1), with κ = λmax/λmin the condition number.
 """
@@ -46,13 +48,21 @@ class Quadratic:
         return float(eigenvalues[0]), float(eigenvalues[-1])
 
 
-def quadratic(X: Array, Y: Array, penalty: Penalty) -> Quadratic:
-    """Return the loss on X (N, D), targets Y (N, C), in float64; the bias's row of θ is the last."""
+def column_means(X: Array) -> Array:
+    """Return the mean of each column of X (N, D), summed in float64: (D,)."""
+    return X.sum(axis=0, dtype=np.float64) / len(X)
+
+
+def quadratic(X: Array, Y: Array, centre: Array, penalty: Penalty) -> Quadratic:
+    """Return the loss on X (N, D) less `centre` (D,), targets Y (N, C), in float64.
+
+    The bias's row of θ is the last.
+    """
     N, D = X.shape
     C = Y.shape[1]
     XtX, XtY = np.zeros((D + 1, D + 1)), np.zeros((D + 1, C))
     for start in range(0, N, BLOCK):
-        rows = X[start : start + BLOCK].astype(np.float64)
+        rows = X[start : start + BLOCK].astype(np.float64) - centre
         rows = np.column_stack([rows, np.ones(len(rows))])  # (B, D+1)
         XtX += rows.T @ rows
         XtY += rows.T @ Y[start : start + BLOCK]
@@ -82,9 +92,10 @@ def gradient_descent(
     return theta
 
 
-def to_params(theta: Array) -> Params:
-    """Return θ (D+1, C) as the parameters W (D, C) and b (C,) of linear_regression."""
-    return {"W": theta[:-1].copy(), "b": theta[-1].copy()}
+def to_params(theta: Array, centre: Array) -> Params:
+    """Return θ (D+1, C) as the parameters W (D, C) and b (C,) of linear_regression on X as it is."""
+    W, b = theta[:-1].copy(), theta[-1]
+    return {"W": W, "b": b - centre @ W}
 
 
 def relative_distance(theta: Array, reference: Array) -> float:
