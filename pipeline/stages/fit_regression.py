@@ -11,7 +11,7 @@ from pipeline.datasets import splits, toy
 from pipeline.errors import UserError
 from pipeline.files import write_json
 from pipeline.learning import features, least_squares
-from pipeline.learning.arrays import Array
+from pipeline.learning.arrays import Array, Params
 from pipeline.learning.gradients import manual
 from pipeline.learning.least_squares import Quadratic
 from pipeline.learning.models import linear_regression
@@ -43,33 +43,38 @@ def main() -> None:
         reporting("linear_regression-manual", experiment="mnist") as manually,
     ):
         penalty = Penalty(settings.penalty.kind, settings.penalty.strength)
-        loss = least_squares.quadratic(images, targets, penalty)
+        centre = least_squares.column_means(images)
+        loss = least_squares.quadratic(images, targets, centre, penalty)
         solution = loss.minimizer()
-        _check_gradient(loss, solution, images, targets, penalty)
+        _check_gradient(loss, 0.5 * solution, images, targets, centre, penalty)
         descent, reached, history = _descend(loss, solution, settings.tolerance)
-        closed_form.finished(_write_run("closed_form", settings, solution, []))
-        manually.finished(_write_run("manual", settings, reached, history))
+        closed_form.finished(
+            _write_run("closed_form", settings, least_squares.to_params(solution, centre), [])
+        )
+        manually.finished(_write_run("manual", settings, least_squares.to_params(reached, centre), history))
     weaker = [
-        _weaker(images, targets, Penalty(penalty.kind, strength), descent["iterations"])
+        _weaker(images, targets, centre, Penalty(penalty.kind, strength), descent["iterations"])
         for strength in settings.weaker
     ]
     digits = {"ridge": penalty.strength, **descent, "weaker": weaker}
     write_json(RESULTS, {"digits": digits, "polynomial": _polynomial(settings.polynomial)})
 
 
-def _check_gradient(loss: Quadratic, theta: Array, X: Array, Y: Array, penalty: Penalty) -> None:
+def _check_gradient(
+    loss: Quadratic, theta: Array, X: Array, Y: Array, centre: Array, penalty: Penalty
+) -> None:
     """Hold the gradient from the normal equations against the hand-derived one over every sample."""
-    W, b = (least_squares.to_params(0.5 * theta)[name] for name in ("W", "b"))  # not where it is zero
+    W, b = theta[:-1], theta[-1]
     parts = []
     for start in range(0, len(X), least_squares.BLOCK):
         rows = slice(start, start + least_squares.BLOCK)
         _, grads = manual.loss_and_grads(
-            linear_regression, {"W": W, "b": b}, X[rows].astype(np.float64), Y[rows], reduction="sum"
+            linear_regression, {"W": W, "b": b}, X[rows] - centre, Y[rows], reduction="sum"
         )
         parts.append(np.vstack([grads["W"], grads["b"]]))
     gradient = sum(parts) / Y.size
     gradient[:-1] += 2 * penalty.coefficient(len(X)) * W
-    difference = least_squares.relative_distance(loss.gradient(0.5 * theta), gradient)
+    difference = least_squares.relative_distance(loss.gradient(theta), gradient)
     if difference > GRADIENT_BOUND:
         raise UserError(
             f"linear_regression: the gradient from the normal equations differs from the hand-derived one "
@@ -113,9 +118,9 @@ def _descend(
     return descent, reached, history
 
 
-def _weaker(X: Array, Y: Array, penalty: Penalty, iterations: int) -> dict[str, float]:
+def _weaker(X: Array, Y: Array, centre: Array, penalty: Penalty, iterations: int) -> dict[str, float]:
     """Report how far the same number of iterations gets at a weaker ridge."""
-    loss = least_squares.quadratic(X, Y, penalty)
+    loss = least_squares.quadratic(X, Y, centre, penalty)
     smallest, largest = loss.eigenvalue_range()
     reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations)
     gap = least_squares.relative_distance(reached, loss.minimizer())
@@ -127,7 +132,9 @@ def _polynomial(settings: PolynomialParams) -> dict[str, Any]:
     x, y = toy.quadratic(settings.points)
     raw = features.polynomial(x, settings.degree)
     columns, targets = features.Columns.of(raw), features.Columns.of(y[:, None])
-    loss = least_squares.quadratic(columns.standardize(raw), targets.standardize(y[:, None]), NONE)
+    standardized = columns.standardize(raw)
+    centre = np.zeros(settings.degree)  # they are centred already
+    loss = least_squares.quadratic(standardized, targets.standardize(y[:, None]), centre, NONE)
     solution = loss.minimizer()
     smallest, largest = loss.eigenvalue_range()
     iterations = min(
@@ -136,7 +143,7 @@ def _polynomial(settings: PolynomialParams) -> dict[str, Any]:
     reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations)
 
     def coefficients(theta: Array) -> list[float]:
-        fitted = least_squares.to_params(theta)
+        fitted = least_squares.to_params(theta, centre)
         return [float(c) for c in features.raw_coefficients(fitted["W"], fitted["b"], columns, targets)]
 
     return {
@@ -147,7 +154,7 @@ def _polynomial(settings: PolynomialParams) -> dict[str, Any]:
     }
 
 
-def _write_run(way: str, settings: RegressionParams, theta: Array, history: list[dict[str, float]]) -> Path:
+def _write_run(way: str, settings: RegressionParams, fitted: Params, history: list[dict[str, float]]) -> Path:
     name = f"linear_regression-{way}"
     directory = records.RUNS / name
     run_directory.write(
@@ -162,18 +169,18 @@ def _write_run(way: str, settings: RegressionParams, theta: Array, history: list
             probabilities="clipped",
             penalty=settings.penalty.model_dump(),
         ),
-        weights=least_squares.to_params(theta),
-        metrics=_fit_of(theta),
+        weights=fitted,
+        metrics=_fit_of(fitted),
         history=history,
         normalization=records.NORMALIZATION,
     )
     return directory
 
 
-def _fit_of(theta: Array) -> dict[str, float]:
+def _fit_of(fitted: Params) -> dict[str, float]:
     """Return the accuracy of the fit on the validation split."""
     images, labels = splits.read(records.NORMALIZED / "validation")
-    scores = linear_regression.scores(least_squares.to_params(theta), images)
+    scores = linear_regression.scores(fitted, images)
     return {"validation/accuracy": float((scores.argmax(1) == labels).mean())}
 
 
