@@ -39,7 +39,7 @@ reproduce: setup ## run everything again in a temporary clone and compare every 
 	@$(ACTIVATE) python -m pipeline reproduce
 
 lock: setup ## write the lock files anew from pyproject.toml
-	@$(ACTIVATE) sh requirements/lock.sh
+	@$(ACTIVATE) python requirements/lock.py
 
 clean: ## remove the virtual environment and what tools leave behind; data, results and runs stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.*

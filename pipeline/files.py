@@ -1,7 +1,10 @@
-"""Files written whole or not at all, with the same bytes for the same content."""
+"""Files and directories written whole or not at all, with the same bytes for the same content."""
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +28,33 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys; ValueError for NaN and infinity, which JSON has no word for."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+@contextmanager
+def replacing(directory: Path) -> Iterator[Path]:
+    """Yield an empty directory to fill; when the block ends well it takes the place of `directory`.
+
+    When it doesn't, what was there stays as it was. Nothing is left beside it either way.
+    """
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (directory.with_name(f".{directory.name}.{os.getpid()}.{age}.tmp") for age in ("new", "old"))
+    try:
+        new.mkdir()
+        yield new
+        _swap(new, directory, old)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _swap(new: Path, directory: Path, old: Path) -> None:
+    """Give `new` the directory's name. A directory can't replace another in one step: undo if it fails."""
+    if not directory.exists():
+        new.rename(directory)
+        return
+    directory.rename(old)
+    try:
+        new.rename(directory)
+    except BaseException:
+        old.rename(directory)
+        raise

@@ -80,7 +80,7 @@ def _other_platforms(repository: Path) -> list[str]:
     """Return one line for each kind of machine recorded that isn't this one."""
     record = repository / harness.PLATFORM
     recorded = json.loads(record.read_text()).values() if record.exists() else []
-    harness.limit_threads(params.load_part(ThreadsParams).threads)
+    harness.limit_threads(params.load_top(ThreadsParams).threads)
     here = harness.blas()
     return sorted(
         {f"made on {_words(there)}; here it is {_words(here)}" for there in recorded if there != here}

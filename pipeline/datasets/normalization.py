@@ -18,7 +18,6 @@ CLASSES = 10
 # A tenth of the pixels' range, so that no input is ever more than ten deviations from its mean. Pixel by
 # pixel, MNIST's deviations go down to 0 (at the border, where a few test images have ink all the same)
 # and 0.013: divided by those, test inputs reach 1,600, and one such pixel outweighs the whole digit.
-# (Test error of a two-layer network, 4 epochs, one seed: 3.6% without the floor, 2.2% with it; global 2.1%.)
 SMALLEST_STD = 25.5
 # Images whose squares are held in memory at a time: 6 MB.
 BLOCK = 4096

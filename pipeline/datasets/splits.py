@@ -1,13 +1,12 @@
 """A split of a dataset on disk: images.npy and labels.npy in a directory of its own."""
 
 import hashlib
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import UserError
+from pipeline.files import replacing
 
 IMAGES, LABELS = "images.npy", "labels.npy"
 CLASSES = 10  # not mnist's: training on a split must not depend on where it came from
@@ -17,26 +16,16 @@ REMEDY = "remove it and run `dvc repro`, which makes it again"
 def write(directory: Path, images: np.ndarray, labels: np.ndarray) -> None:
     """Write images (N, D) float32 and labels (N,) of 0 to 9, as uint8, in place of what is there.
 
-    Both files are complete before either is seen: they are written to a directory beside this one,
-    which then takes its name. Raises ValueError for arrays that `read` would refuse.
+    Both files are complete before either is seen. Raises ValueError for arrays that `read` would refuse.
     """
     digits = labels.astype(np.uint8)
     if not np.array_equal(digits, labels):  # 256 would have become 0
         raise ValueError(f"{directory}: labels from {labels.min()} to {labels.max()}: not all fit uint8")
     if fault := _fault_of_images(images) or _fault_of_labels(digits, len(images)):
         raise ValueError(f"{directory}: {fault}")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (directory.with_name(f".{directory.name}.{os.getpid()}.{age}.tmp") for age in ("new", "old"))
-    try:
-        new.mkdir()
+    with replacing(directory) as new:
         np.save(new / IMAGES, np.ascontiguousarray(images), allow_pickle=False)
         np.save(new / LABELS, digits, allow_pickle=False)
-        if directory.exists():
-            directory.rename(old)
-        new.rename(directory)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def read(directory: Path) -> tuple[np.ndarray, np.ndarray]:

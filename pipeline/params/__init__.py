@@ -60,13 +60,13 @@ def load(section: type[S], name: str = "", file: Path | None = None) -> S:
     return _validate(section, data, name, file)
 
 
-def load_part(section: type[S], name: str = "", file: Path | None = None) -> S:
-    """Return only the fields of `section` out of the section of this name, and read no other key of it."""
+def load_top(section: type[S], file: Path | None = None) -> S:
+    """Return the fields of `section` from the top level of the file, where named sections stand too."""
     file = file or path()
-    data = _find(read(file), name, file)
+    data = read(file)
     for key in section.model_fields:
-        sys.audit(READ, f"{name}.{key}" if name else key)
-    return _validate(section, {key: data[key] for key in section.model_fields if key in data}, name, file)
+        sys.audit(READ, key)
+    return _validate(section, {key: data[key] for key in section.model_fields if key in data}, "", file)
 
 
 def _find(data: Any, name: str, file: Path) -> Any:

@@ -20,8 +20,9 @@ class LogisticRegressionParams(Section):
 
 
 class SgdClassifierParams(Section):
-    """SGDClassifier: one-vs-rest logistic loss."""
+    """SGDClassifier: one-vs-rest logistic loss, one sample a step."""
 
+    learning_rate: float = Field(gt=0, le=1e6)
     epochs: int = Field(ge=1, le=10_000)
 
 

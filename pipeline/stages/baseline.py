@@ -115,22 +115,20 @@ def _logistic_regression() -> Matched:
 def _sgd_classifier() -> Matched:
     from pipeline.learning.baselines import sgd_classifier
     from pipeline.params.baseline import SgdClassifierParams
-    from pipeline.params.train import DescentParams
 
     own = params.load(SgdClassifierParams, "baseline.sgd_classifier")
-    model = params.load_part(DescentParams, "train.softmax")
-    penalty = Penalty(model.penalty.kind, model.penalty.strength)
+    l2 = params.load(PenaltyParams, "train.softmax.penalty")
+    penalty = Penalty(l2.kind, l2.strength)
     fit = partial(
         sgd_classifier.fit,
         penalty=penalty,
-        # A sample's share in all the steps that it moves: momentum adds up 1/(1 - μ) of them.
-        learning_rate=model.learning_rate / (1 - model.momentum) / model.batch_size,
+        learning_rate=own.learning_rate,
         epochs=own.epochs,
-        threads=params.load_part(ThreadsParams).threads,
-        seed=params.load_part(SeedParams).seed,
+        threads=params.load_top(ThreadsParams).threads,
+        seed=params.load_top(SeedParams).seed,
     )
     parameters = records.parameters(
-        baseline={"sgd_classifier": own.model_dump()}, train={"softmax": model.model_dump()}
+        baseline={"sgd_classifier": own.model_dump()}, train={"softmax": {"penalty": l2.model_dump()}}
     )
     return Matched(fit, "softmax", penalty, parameters)
 
@@ -138,10 +136,10 @@ def _sgd_classifier() -> Matched:
 def _mlp_classifier() -> Matched:
     from pipeline.learning.baselines import mlp_classifier
     from pipeline.params.baseline import MlpClassifierParams
-    from pipeline.params.train import NetworkParams
+    from pipeline.params.train import TwoLayerParams
 
     own = params.load(MlpClassifierParams, "baseline.mlp_classifier")
-    model = params.load_part(NetworkParams, "train.two_layer")
+    model = params.load(TwoLayerParams, "train.two_layer")
     penalty = Penalty(model.penalty.kind, model.penalty.strength)
     fit = partial(
         mlp_classifier.fit,
@@ -151,10 +149,11 @@ def _mlp_classifier() -> Matched:
         learning_rate=model.learning_rate,
         momentum=model.momentum,
         epochs=own.epochs,
-        seed=params.load_part(SeedParams).seed,
+        seed=params.load_top(SeedParams).seed,
     )
+    matched = model.model_dump(include={"hidden", "batch_size", "learning_rate", "momentum", "penalty"})
     parameters = records.parameters(
-        baseline={"mlp_classifier": own.model_dump()}, train={"two_layer": model.model_dump()}
+        baseline={"mlp_classifier": own.model_dump()}, train={"two_layer": matched}
     )
     return Matched(fit, "two_layer", penalty, parameters)
 

@@ -34,7 +34,7 @@ def run(stage: Callable[..., None], arguments: Sequence[str], *, computes: bool 
     try:
         started = time.perf_counter()
         if computes:
-            limit_threads(params.load_part(ThreadsParams).threads)
+            limit_threads(params.load_top(ThreadsParams).threads)
         stage(*(argument for argument in arguments if argument != "--debug"))
         _record(computes, time.perf_counter() - started)
     except (UserError, OSError, MemoryError) as error:

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from pipeline.errors import UserError
-from pipeline.files import write_json, write_text
+from pipeline.files import replacing, write_json, write_text
 
 WEIGHTS = "weights.safetensors"
 NORMALIZATION = "normalization.safetensors"
@@ -69,15 +68,8 @@ def write(
     `normalization` is a file to copy; `figures` are PNG files by name. Raises ValueError for a record or
     row without those, and for a metric that is no finite number (in the history it may be any).
     """
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (directory.with_name(f".{directory.name}.{os.getpid()}.{age}.tmp") for age in ("new", "old"))
-    try:
-        new.mkdir()
+    with replacing(directory) as new:
         _fill(new, record, weights, metrics, history, normalization, figures or {})
-        _swap(new, directory, old)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def read(directory: Path) -> RunDirectory:
@@ -136,19 +128,6 @@ def _fill(
         (directory / FIGURES).mkdir()
     for name, png in figures.items():
         (directory / FIGURES / name).write_bytes(png)
-
-
-def _swap(new: Path, directory: Path, old: Path) -> None:
-    """Give `new` the directory's name. A directory can't replace another in one step: undo if it fails."""
-    if not directory.exists():
-        new.rename(directory)
-        return
-    directory.rename(old)
-    try:
-        new.rename(directory)
-    except BaseException:
-        old.rename(directory)
-        raise
 
 
 def _csv(history: Sequence[Row]) -> str:

@@ -10,8 +10,10 @@ With our penalty c·ΣW² on the mean loss over N samples (c = `Penalty.coeffici
 What is kept of an estimator is its coefficients, in the parameters of one of our models.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.models import Model
@@ -29,3 +31,12 @@ class Fitted:
     """X (N, D) -> scikit-learn's own probabilities (N, C)."""
     history: list[dict[str, float]] = field(default_factory=list)
     """A row an epoch, where the estimator keeps one."""
+
+
+def fit_as_told(estimator: Any, X: Array, y: Array) -> None:
+    """Fit without the warning that more iterations would bring it further: their number is a parameter."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X, y)

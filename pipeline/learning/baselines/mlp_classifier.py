@@ -1,12 +1,9 @@
 """MLPClassifier: scikit-learn's counterpart of two_layer, at a constant learning rate."""
 
-import warnings
-
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
 from pipeline.learning.arrays import Array
-from pipeline.learning.baselines import Fitted
+from pipeline.learning.baselines import Fitted, fit_as_told
 from pipeline.learning.models import two_layer
 from pipeline.learning.penalty import Penalty
 
@@ -37,10 +34,7 @@ def fit(
         n_iter_no_change=epochs + 1,
         random_state=seed,
     )
-    with warnings.catch_warnings():
-        # It was told when to stop; that it would have gone on is no news.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(X, y)
+    fit_as_told(estimator, X, y)
     (W1, W2), (b1, b2) = estimator.coefs_, estimator.intercepts_
     return Fitted(
         model=two_layer,
