@@ -1,6 +1,5 @@
 """The command line. Each command imports what it needs when it runs."""
 
-import runpy
 import sys
 import traceback
 from pathlib import Path
@@ -26,11 +25,11 @@ def main() -> None:
         sys.exit(2)
 
 
-def _stage(name: str, *arguments: str, debug: bool) -> None:
-    """Run a stage as DVC does, in this process."""
-    module = f"pipeline.stages.{name}"
-    sys.argv = [module, *arguments, *(["--debug"] if debug else [])]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+def _stage(*arguments: str, debug: bool) -> None:
+    """Run a stage as DVC does."""
+    from pipeline.stages import __main__ as stages
+
+    stages.main([*arguments, *(["--debug"] if debug else [])])
 
 
 @app.command()
@@ -54,13 +53,13 @@ def normalize(debug: Debug = False) -> None:
     _stage("normalize", debug=debug)
 
 
-@app.command()
+@app.command("fit_regression")
 def fit_regression(debug: Debug = False) -> None:
     """Stage: least squares in closed form and by gradient descent."""
     _stage("fit_regression", debug=debug)
 
 
-@app.command()
+@app.command("check_gradients")
 def check_gradients(debug: Debug = False) -> None:
     """Stage: hold every hand-derived gradient against autograd and central differences."""
     _stage("check_gradients", debug=debug)

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from pipeline import params
 from pipeline.errors import UserError
 from pipeline.params.threads import ThreadsParams
-from pipeline.stages import harness
+from pipeline.stages import machine
 
 LOCK = Path("dvc.lock")
 # On another kind of machine training takes another path: the same accuracy, not the same bits.
@@ -78,10 +78,10 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
 
 def _other_platforms(repository: Path) -> list[str]:
     """Return one line for each kind of machine recorded that isn't this one."""
-    record = repository / harness.PLATFORM
+    record = repository / machine.RECORD
     recorded = json.loads(record.read_text()).values() if record.exists() else []
-    harness.limit_threads(params.load_top(ThreadsParams).threads)
-    here = harness.blas()
+    machine.prepare(params.load_top(ThreadsParams).threads)
+    here = machine.blas()
     return sorted(
         {f"made on {_words(there)}; here it is {_words(here)}" for there in recorded if there != here}
     )

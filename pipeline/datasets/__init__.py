@@ -1,0 +1,1 @@
+"""Where samples come from: MNIST and its sources, the IDX format, normalisation, toy data."""

@@ -1,18 +1,44 @@
-"""The comparison of all runs in Markdown: what README shows."""
+"""The comparison of all runs: which they are, what is held against what, and the Markdown for the README."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from pipeline.learning.evaluation import McNemar
+if TYPE_CHECKING:  # for its type alone: whoever prints a table needn't wait for SciPy
+    from pipeline.learning.evaluation import McNemar
 
+Measured = Mapping[str, Mapping[str, Any]]
+# Every run that is evaluated, and what it is.
+RUNS = {
+    "softmax-manual": "softmax regression, gradient derived by hand",
+    "softmax-autograd": "softmax regression, gradient by autograd",
+    "two_layer-manual": "two-layer ReLU network, gradient derived by hand",
+    "two_layer-autograd": "two-layer ReLU network, gradient by autograd",
+    "linear_regression-closed_form": "ridge regression on one-hot targets, in closed form",
+    "linear_regression-manual": "ridge regression on one-hot targets, by gradient descent",
+    "baseline-ridge": "scikit-learn's Ridge on one-hot targets",
+    "baseline-logistic_regression": "scikit-learn's LogisticRegression",
+    "baseline-sgd_classifier": "scikit-learn's SGDClassifier, one-vs-rest logistic loss",
+    "baseline-mlp_classifier": "scikit-learn's MLPClassifier, constant learning rate",
+}
+# The two gradients, or solutions, of a model; and each model with its counterparts in scikit-learn.
+PAIRS = (
+    ("softmax-manual", "softmax-autograd"),
+    ("two_layer-manual", "two_layer-autograd"),
+    ("linear_regression-closed_form", "linear_regression-manual"),
+    ("softmax-manual", "baseline-logistic_regression"),
+    ("softmax-manual", "baseline-sgd_classifier"),
+    ("two_layer-manual", "baseline-mlp_classifier"),
+    ("linear_regression-closed_form", "baseline-ridge"),
+)
 SIGNIFICANT = 0.05
-# LeCun et al. 1998 and, for 800 hidden units, Simard et al. 2003; the last is scikit-learn's own example.
+# What is published (LeCun et al. 1998; Simard et al. 2003 for 800 units; scikit-learn's examples), and
+# the run here that is most like it.
 PUBLISHED = (
-    ("linear classifier, least squares", "12.0%"),
-    ("two-layer, 300 hidden units, squared error", "4.7%"),
-    ("two-layer, 800 hidden units, cross-entropy", "1.6%"),
-    ("scikit-learn's MNIST example, 50 hidden units, 10 epochs", "3.0%"),
+    ("linear least squares", "12.0%", "linear_regression-closed_form"),
+    ("two layers, 300 hidden units, squared error", "4.7%", "two_layer-manual"),
+    ("two layers, 800 hidden units, cross-entropy", "1.6%", "two_layer-manual"),
+    ("scikit-learn's own MNIST example, 50 hidden units, 10 epochs", "3.0%", "baseline-mlp_classifier"),
 )
 
 
@@ -22,72 +48,92 @@ class Pair:
 
     a: str
     b: str
-    test: McNemar
-
-    def described(self) -> dict[str, Any]:
-        """Return the comparison as plain data."""
-        return {"a": self.a, "b": self.b, **asdict(self.test)}
+    test: "McNemar"
 
 
-def markdown(measured: dict[str, dict[str, Any]], pairs: Sequence[Pair], images: int) -> str:
-    """Return the whole comparison: every run, the paired tests, the published rates."""
-    ranked = sorted(measured.items(), key=lambda item: item[1]["test/error"])
-    return (
-        "\n\n".join(
-            [
-                _table(
-                    (
-                        "run",
-                        "test error",
-                        "95% interval",
-                        "validation error",
-                        "log loss",
-                        "macro-F1",
-                        "calibration error",
-                    ),
-                    [_row(name, metrics) for name, metrics in ranked],
-                ),
-                f"Paired, on the {images:,} test images (McNemar's exact test):",
-                _table(
-                    ("A", "B", "only A right", "only B right", "p", "difference"),
-                    [_pair_row(pair, images) for pair in pairs],
-                ),
-                "Published test error, to compare with:",
-                _table(("model", "test error"), PUBLISHED),
-            ]
+def markdown(measured: Measured, pairs: Sequence[Pair], images: int) -> str:
+    """Return the whole comparison: every run, the paired tests, the published error rates.
+
+    `measured` is the content of results/evaluation.json, `images` the number of test images.
+    """
+    sections = (
+        _runs(measured),
+        f"Run against run on the same {images:,} test images (McNemar's exact test; the difference is A's "
+        f"error minus B's, in percentage points; significant means p < {SIGNIFICANT}):",
+        _table("A | B | difference | only A right | only B right | p | in words", _pairs(pairs, images)),
+        "Published test error, beside the run here that is most like it:",
+        _table("model | published | run here | its error", _published(measured)),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+def ranked(measured: Measured) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return runs and metrics, the smallest test error first; of equals the first by name."""
+    return sorted(measured.items(), key=lambda item: (item[1]["test/error"], item[0]))
+
+
+def error_with_interval(metrics: Mapping[str, Any]) -> str:
+    """Return the test error with its 95% interval, as people read it."""
+    low, error, high = (metrics[f"test/{name}"] for name in ("error_low", "error", "error_high"))
+    return f"{error:.2%} ({100 * low:.2f} – {100 * high:.2f})"
+
+
+def validation_error(metrics: Mapping[str, Any]) -> str:
+    """Return the validation error, as people read it."""
+    return f"{metrics['validation/error']:.2%}"
+
+
+def _runs(measured: Measured) -> str:
+    header = (
+        "run | what it is | test error (95% interval) | validation error | log loss (nats) | "
+        "calibration error | macro-F1"
+    )
+    rows = (
+        (
+            f"`{run}`",
+            RUNS[run],
+            error_with_interval(metrics),
+            validation_error(metrics),
+            f"{metrics['test/log_loss']:.4f}",
+            f"{metrics['test/calibration_error']:.2%}",
+            f"{metrics['test/macro_f1']:.4f}",
         )
-        + "\n"
+        for run, metrics in ranked(measured)
     )
+    return _table(header, rows)
 
 
-def _row(name: str, metrics: dict[str, Any]) -> tuple[str, ...]:
-    return (
-        name,
-        f"{metrics['test/error']:.2%}",
-        f"{metrics['test/error_low']:.2%} – {metrics['test/error_high']:.2%}",
-        f"{1 - metrics['validation/accuracy']:.2%}",
-        f"{metrics['test/log_loss']:.4f}",
-        f"{metrics['test/macro_f1']:.4f}",
-        f"{metrics['test/calibration_error']:.2%}",
-    )
+def _pairs(pairs: Sequence[Pair], images: int) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"`{pair.a}`",
+            f"`{pair.b}`",
+            f"{100 * (pair.test.only_b_right - pair.test.only_a_right) / images:+.2f}",
+            str(pair.test.only_a_right),
+            str(pair.test.only_b_right),
+            f"{pair.test.p_value:.3g}",
+            _verdict(pair),
+        )
+        for pair in pairs
+    ]
 
 
-def _pair_row(pair: Pair, images: int) -> tuple[str, ...]:
-    points = (pair.test.only_a_right - pair.test.only_b_right) / images
+def _verdict(pair: Pair) -> str:
+    a, b = pair.test.only_a_right, pair.test.only_b_right
+    if a == b == 0:
+        return "right on the same images"
     if pair.test.p_value >= SIGNIFICANT:
-        verdict = "not significant"
-    else:
-        verdict = f"{pair.a if points > 0 else pair.b} is better"
-    return (
-        pair.a,
-        pair.b,
-        str(pair.test.only_a_right),
-        str(pair.test.only_b_right),
-        f"{pair.test.p_value:.2g}",
-        f"{abs(points):.2%} points, {verdict}" if points else "none",
-    )
+        return "no significant difference"
+    return f"`{pair.a if a > b else pair.b}` is better"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _published(measured: Measured) -> list[tuple[str, ...]]:
+    return [
+        (model, error, f"`{run}`", f"{measured[run]['test/error']:.2%}") for model, error, run in PUBLISHED
+    ]
+
+
+def _table(header: str, rows: Iterable[Sequence[str]]) -> str:
+    columns = header.count("|") + 1
+    lines = [header, " | ".join(["---"] * columns), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines)

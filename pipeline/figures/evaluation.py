@@ -1,135 +1,90 @@
-"""The pictures of a trained classifier. Each title states what the picture shows."""
+"""The pictures of a trained classifier's results. Each heading states what the picture shows."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from pipeline.figures.style import BLUE, GREEN, GREY, ORANGE, figure
-from pipeline.learning.arrays import Array
-from pipeline.learning.evaluation import Reliability
+from pipeline.figures.style import BLUE, GREY, ORANGE, canvas, panel, picture
+from pipeline.learning.evaluation import Reliability, wilson
 
 Row = Mapping[str, float]
+# More epochs than this, and their markers would run into one another.
+MARKED = 30
 
 
-def learning_curves(run: str, history: Sequence[Row]) -> Figure:
-    """Draw training and validation error an epoch; the epoch that was kept is marked."""
+@picture
+def learning_curves(run: str, history: Sequence[Row], best_epoch: int) -> Figure:
+    """Draw loss and error of training and validation by epoch; the epoch that was kept is marked."""
     epochs = [row["epoch"] for row in history]
-    training, validation = (
-        [1 - row[f"{split}/accuracy"] for row in history] for split in ("train", "validation")
-    )
-    best = int(np.argmin(validation))
-    made, axes = figure()
-    axes.plot(epochs, training, color=BLUE, marker="o", markersize=3, label="training")
-    axes.plot(epochs, validation, color=ORANGE, marker="s", markersize=3, label="validation")
-    axes.axvline(epochs[best], color=GREY, linestyle=":")
-    axes.set(
-        title=f"{run}: validation error lowest, {validation[best]:.2%}, at epoch {epochs[best]:.0f}",
-        xlabel="epoch",
-        ylabel="error rate",
-        ylim=(0, None),
-    )
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(frameon=False)
-    return made
+    best = next(row for row in history if row["epoch"] == best_epoch)["validation/accuracy"]
+    figure = canvas(7.2, 3.1, f"Best validation accuracy {best:.2%} at epoch {best_epoch}", run)
+    loss, error = (panel(figure, left, 0.5, 2.9, 1.95) for left in (0.6, 4.15))
+    for split, color in (("train", BLUE), ("validation", ORANGE)):
+        losses = [row[f"{split}/loss"] for row in history]
+        errors = [100 * (1 - row[f"{split}/accuracy"]) for row in history]
+        for axes, values in ((loss, losses), (error, errors)):
+            axes.plot(
+                epochs, values, color=color, marker="o" if len(epochs) <= MARKED else "", markersize=3.5
+            )
+    # The training loss is what is minimised; the other is the data's alone, as on the test set.
+    loss.legend(["training, with the L2 penalty", "validation, without"])
+    error.legend(["training", "validation"])
+    for axes, name in ((loss, "mean loss per image (nats)"), (error, "error (% of images)")):
+        axes.axvline(best_epoch, color=GREY, linewidth=0.9, linestyle=":")
+        axes.set(xlabel="epoch", ylabel=name, xticks=_whole(epochs))
+        axes.grid(axis="y")
+    return figure
 
 
-def confusion(run: str, counts: Array) -> Figure:
-    """Draw the mistakes counts (C, C), true class by row; the right answers, far more, are left out."""
-    mistakes = counts - np.diag(np.diag(counts))
-    true, taken = np.unravel_index(mistakes.argmax(), mistakes.shape)
-    made, axes = figure(4.6, 4.4)
-    axes.imshow(mistakes, cmap="Blues")
-    for (row, column), count in np.ndenumerate(counts):
-        dark = mistakes[row, column] > mistakes.max() / 2
-        colour = GREY if row == column else ("white" if dark else "black")
-        axes.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
-    axes.set(
-        title=f"{run}: most often, {mistakes.max()} times, a {true} is taken for a {taken}",
-        xlabel="predicted digit",
-        ylabel="true digit",
-        xticks=range(len(counts)),
-        yticks=range(len(counts)),
-    )
-    axes.title.set_fontsize(9)
-    return made
+def _whole(epochs: Sequence[float]) -> list[int]:
+    """Return every epoch, or of many each fifth, tenth, ...: at most 15 ticks."""
+    last = int(epochs[-1])
+    step = next(step for step in (1, 2, 5, 10, 50, 100, 500, 1000) if last <= 15 * step)
+    return [epoch for epoch in range(int(epochs[0]), last + 1) if epoch % step == 0 or step == 1]
 
 
-def first_layer(run: str, W: Array, side: int, columns: int = 10, most: int = 50) -> Figure:
-    """Draw the first-layer weights W (side², M) as images, the largest ones; red adds, blue takes."""
-    strongest = np.sort(np.argsort(-np.linalg.norm(W, axis=0), kind="stable")[:most])
-    tiles = _tiled(W[:, strongest].T.reshape(-1, side, side), columns)
-    largest = np.quantile(np.abs(W[:, strongest]), 0.999)
-    made, axes = figure(5.0, 0.4 + 5.0 * tiles.shape[0] / tiles.shape[1])
-    axes.imshow(tiles, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
-    axes.set_axis_off()
-    axes.set_title(f"{run}: first-layer weights, {len(strongest)} of {W.shape[1]} units, ±{largest:.2g}")
-    return made
-
-
-def worst_mistakes(
-    run: str, images: Array, true: Array, predicted: Array, confidence: Array, columns: int = 5
-) -> Figure:
-    """Draw images (K, S, S) taken with the most confidence for another digit, with both digits."""
-    side = images.shape[-1]
-    caption = 9  # pixels of room above each image
-    tiles = _tiled(np.pad(images, ((0, 0), (caption, 0), (0, 0))), columns)
-    made, axes = figure(5.0, 0.4 + 5.0 * tiles.shape[0] / max(tiles.shape[1], 1))
-    axes.imshow(tiles, cmap="gray_r", vmin=0, vmax=255)
-    for place, (t, p, c) in enumerate(zip(true, predicted, confidence, strict=True)):
-        row, column = divmod(place, columns)
-        x, y = column * (side + 1) + side / 2, row * (side + caption + 1) + caption - 1
-        axes.text(x, y, f"{t}, taken for {p} ({c:.1%})", ha="center", va="bottom", fontsize=6.5)
-    axes.set_axis_off()
-    axes.set_title(f"{run}: the {len(images)} mistakes it was surest of")
-    return made
-
-
+@picture
 def reliability(run: str, bins: Reliability) -> Figure:
-    """Draw accuracy against confidence; on the diagonal a classifier is right as often as it says."""
-    filled = bins.count > 0
-    made, axes = figure(4.2, 3.8)
-    axes.plot([0, 1], [0, 1], color=GREY, linestyle=":")
-    axes.plot(bins.confidence[filled], bins.accuracy[filled], color=GREEN, marker="o", markersize=4)
-    axes.set(
-        title=f"{run}: calibration error {bins.calibration_error:.2%}",
-        xlabel="confidence, the probability of the digit chosen",
-        ylabel="share that is right",
-        xlim=(0, 1.02),
-        ylim=(0, 1.02),
-    )
-    return made
+    """Draw accuracy against confidence with 95% intervals; on the diagonal they agree."""
+    filled = bins.samples > 0
+    samples, confidence, accuracy = bins.samples[filled], bins.confidence[filled], bins.accuracy[filled]
+    overall = np.average(accuracy, weights=samples)
+    finding = f"Calibration error {100 * bins.calibration_error:.2f} points"
+    said = f"{run}: {bins.mean_confidence:.2%} confident, {overall:.2%} right"
+    figure = canvas(4.4, 4.6, finding, said)
+    diagram, histogram = panel(figure, 0.6, 1.45, 3.6, 2.55), panel(figure, 0.6, 0.5, 3.6, 0.75)
+    low, high = np.transpose([wilson(round(a * n), n) for a, n in zip(accuracy, samples, strict=True)])
+    diagram.plot([0, 1], [0, 1], color=GREY, linewidth=0.9, linestyle=":")
+    # A bound may miss the share by rounding where the share is 0 or 1.
+    reach = np.maximum((accuracy - low, high - accuracy), 0)
+    diagram.errorbar(confidence, accuracy, reach, color=BLUE, marker="o", markersize=4, elinewidth=0.9)
+    diagram.set(ylabel="accuracy (share right)", xlim=(0, 1), ylim=(0, 1.02), xticks=[])
+    edges = np.linspace(0, 1, len(bins.samples) + 1)
+    share = 100 * bins.samples / bins.samples.sum()
+    histogram.stairs(share, edges, fill=True, color=BLUE)
+    histogram.set(xlabel="confidence (probability of the predicted digit)", ylabel="images (%)", xlim=(0, 1))
+    for axes in (diagram, histogram):
+        axes.grid(axis="y")
+    return figure
 
 
-def comparison(errors: dict[str, tuple[float, float, float]]) -> Figure:
+@picture
+def comparison(errors: Mapping[str, tuple[float, float, float]]) -> Figure:
     """Draw every run's test error with its 95% interval, from (error, low, high) by run."""
-    ranked = sorted(errors.items(), key=lambda item: item[1], reverse=True)
-    centre = np.array([error for _, (error, _, _) in ranked])
-    low, high = (np.array([interval[i] for _, interval in ranked]) for i in (1, 2))
-    made, axes = figure(6.0, 0.8 + 0.3 * len(ranked))
-    axes.errorbar(
-        centre,
-        range(len(ranked)),
-        xerr=(centre - low, high - centre),
-        fmt="o",
-        color=BLUE,
-        capsize=3,
-        markersize=4,
-    )
-    best_run, best = ranked[-1][0], centre[-1]
-    axes.set(title=f"{best_run} is best: {best:.2%} test error", xlabel="test error, with 95% interval")
+    ranked = sorted(errors.items(), key=lambda item: (item[1][0], item[0]))
+    centre, low, high = 100 * np.transpose([interval for _, interval in ranked])
+    finding = f"Lowest test error: {ranked[0][0]}, {centre[0]:.2f}%"
+    said = "with 95% intervals (Wilson); orange: scikit-learn's"
+    figure = canvas(6.6, 1.15 + 0.27 * len(ranked), finding, said)
+    axes = panel(figure, 2.2, 0.5, 4.2, 0.27 * len(ranked))
+    for place, (run, _) in enumerate(ranked):
+        color = ORANGE if run.startswith("baseline-") else BLUE
+        axes.plot([low[place], high[place]], [place, place], color=color, linewidth=2.2)
+        axes.plot(centre[place], place, color=color, marker="o", markersize=5)
+        axes.text(high[place] + 0.015 * high.max(), place, f"{centre[place]:.2f}%", va="center", size=8)
+    axes.set(xlabel="test error (% of images)", xlim=(0, 1.12 * high.max()), ylim=(len(ranked) - 0.5, -0.5))
     axes.set_yticks(range(len(ranked)), [run for run, _ in ranked])
-    axes.xaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_xlim(0, None)
-    return made
-
-
-def _tiled(images: Array, columns: int) -> Array:
-    """Lay images (K, h, w) out in rows, one pixel apart: one picture draws faster than K."""
-    rows = -(-len(images) // columns)
-    filled = np.zeros((rows * columns, images.shape[1] + 1, images.shape[2] + 1))
-    filled[: len(images), :-1, :-1] = images
-    h, w = filled.shape[1:]
-    return filled.reshape(rows, columns, h, w).swapaxes(1, 2).reshape(rows * h, columns * w)[:-1, :-1]
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    return figure

@@ -1,4 +1,7 @@
-"""What a classifier's probabilities are worth: rates, intervals, calibration, paired comparison."""
+"""What a classifier's probabilities are worth: rates, intervals, calibration, paired comparison.
+
+The class predicted is always the most probable one, of equals the first, as in the logged model.
+"""
 
 from dataclasses import dataclass
 
@@ -12,85 +15,123 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
-class McNemar:
-    """The images that only one of two gets right, and how likely so uneven a share is by chance."""
+class PerClass:
+    """Each class's rates, (C,) each; 0 where nothing was of the class or nothing was taken for it."""
 
-    only_a_right: int
-    only_b_right: int
-    p_value: float
+    precision: Array
+    recall: Array
+    f1: Array
+    samples: Array
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Per bin of confidence (bins,): samples, mean confidence and accuracy; NaN in an empty bin."""
+    """Per bin of confidence, (bins,) each: samples, mean confidence and accuracy; NaN in an empty bin."""
 
-    count: Array
+    samples: Array
     confidence: Array
     accuracy: Array
 
     @property
     def calibration_error(self) -> float:
         """The expected calibration error (Guo et al. 2017): mean |accuracy - confidence| over the samples."""
-        gaps = np.nan_to_num(np.abs(self.accuracy - self.confidence))
-        return float(gaps @ self.count / self.count.sum())
+        filled = self.samples > 0
+        gaps = np.abs(self.accuracy[filled] - self.confidence[filled])
+        return float(np.average(gaps, weights=self.samples[filled]))
+
+    @property
+    def mean_confidence(self) -> float:
+        """The mean confidence over all samples."""
+        filled = self.samples > 0
+        return float(np.average(self.confidence[filled], weights=self.samples[filled]))
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """How many samples only one of two gets right, and how likely so uneven a share is by chance."""
+
+    only_a_right: int
+    only_b_right: int
+    p_value: float
 
 
 def summarize(probabilities: Array, labels: Array, bins: int) -> dict[str, float]:
-    """Return every rate of probabilities (N, C) against labels (N,), by metric name.
+    """Return every rate of probabilities (N, C) against labels (N,), by the metric's name.
 
-    error_low and error_high are the 95% interval of Wilson (1927); macro_f1 the plain mean over the
-    classes; precision/<c> and recall/<c> those of class c; log_loss is in nats.
+    error_low and error_high bound the error by Wilson's 95% interval; log_loss is in nats; macro_f1 is
+    the plain mean over the classes; calibration_error takes `bins` bins; precision/<c> and recall/<c>
+    are those of class c.
     """
-    classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)
-    wrong = int((predicted != labels).sum())
-    interval = stats.binomtest(wrong, len(labels)).proportion_ci(CONFIDENCE, method="wilson")
-    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
-        labels, predicted, labels=classes, zero_division=0.0
-    )
+    right = int((predicted == labels).sum())
+    wrong = len(labels) - right
+    low, high = wilson(wrong, len(labels))
+    rates = per_class(predicted, labels, probabilities.shape[1])
     return {
-        "accuracy": 1 - wrong / len(labels),
+        "accuracy": right / len(labels),
         "error": wrong / len(labels),
-        "error_low": float(interval.low),
-        "error_high": float(interval.high),
-        "log_loss": float(-np.log(_of_labels(probabilities, labels)).mean()),
-        "macro_f1": float(f1.mean()),
+        "error_low": low,
+        "error_high": high,
+        "log_loss": log_loss(probabilities, labels),
+        "macro_f1": float(rates.f1.mean()),
         "calibration_error": reliability(probabilities, labels, bins).calibration_error,
-        **{f"precision/{c}": float(value) for c, value in enumerate(precision)},
-        **{f"recall/{c}": float(value) for c, value in enumerate(recall)},
+        **{f"precision/{c}": float(value) for c, value in enumerate(rates.precision)},
+        **{f"recall/{c}": float(value) for c, value in enumerate(rates.recall)},
     }
 
 
-def _of_labels(probabilities: Array, labels: Array) -> Array:
-    """Return each label's probability (N,), at least the smallest of its type: log stays finite."""
-    smallest = np.finfo(probabilities.dtype).tiny
-    return np.maximum(probabilities[np.arange(len(labels)), labels], smallest).astype(np.float64)
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95% interval of a share, successes / trials (Wilson 1927)."""
+    interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def log_loss(probabilities: Array, labels: Array) -> float:
+    """Return the mean of -log p of the label, in nats, over probabilities (N, C) and labels (N,).
+
+    Only a probability of exactly 0 is raised, to the smallest normal number of its type; scikit-learn's
+    would raise every one below the type's epsilon, in float32 1e-7, and so flatter the sure mistakes.
+    """
+    of_label = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(of_label, np.finfo(of_label.dtype).tiny, dtype=np.float64)).mean())
+
+
+def per_class(predicted: Array, labels: Array, classes: int) -> PerClass:
+    """Return precision, recall, F1 and number of samples of each class, from predicted and labels (N,)."""
+    return PerClass(
+        *metrics.precision_recall_fscore_support(
+            labels, predicted, labels=np.arange(classes), zero_division=0.0
+        )
+    )
 
 
 def reliability(probabilities: Array, labels: Array, bins: int) -> Reliability:
-    """Return accuracy against confidence, the probability of the class chosen, in bins of equal width."""
+    """Return accuracy against confidence, the probability of the class predicted, in bins of equal width.
+
+    Probabilities (N, C), labels (N,). A bin holds its lower bound and not its upper, but the last both.
+    """
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
     index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    with np.errstate(invalid="ignore"):
+    samples = np.bincount(index, minlength=bins)
+    with np.errstate(invalid="ignore"):  # 0/0 is what an empty bin's mean is: NaN
         return Reliability(
-            count,
-            np.bincount(index, weights=confidence, minlength=bins) / count,
-            np.bincount(index, weights=right, minlength=bins) / count,
+            samples,
+            np.bincount(index, weights=confidence, minlength=bins) / samples,
+            np.bincount(index, weights=right, minlength=bins) / samples,
         )
 
 
 def confusion(predicted: Array, labels: Array, classes: int) -> Array:
-    """Return how often each class (row) was taken for each (column): (C, C)."""
+    """Return how often each class (row) was taken for each (column), (C, C); predicted and labels (N,)."""
     return metrics.confusion_matrix(labels, predicted, labels=np.arange(classes))
 
 
-def mcnemar(right_a: Array, right_b: Array) -> McNemar:
-    """Compare two classifiers on the same images, from which of them each gets right (N,).
+def compare(right_a: Array, right_b: Array) -> McNemar:
+    """Compare two classifiers by which of the same samples each gets right, bool (N,).
 
-    The exact test of McNemar (1947): of the images that only one gets right, each is as likely to be
-    the one's as the other's.
+    McNemar's test (1947) in its exact form: under the hypothesis that they err equally often, each
+    sample that only one of them gets right is as likely to be the one's as the other's.
     """
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     if only_a + only_b == 0:

@@ -1,0 +1,1 @@
+"""The stages of dvc.yaml, a thin module each: read files, call the other rooms, write files."""

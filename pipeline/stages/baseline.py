@@ -1,6 +1,5 @@
 """Stage baseline: scikit-learn's counterpart of each model, on the same split with the same penalty."""
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,7 +17,6 @@ from pipeline.params.penalty import PenaltyParams
 from pipeline.params.seed import SeedParams
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import records
-from pipeline.stages.harness import run
 from pipeline.tracking import run_directory
 from pipeline.tracking.reporter import reporting
 
@@ -164,7 +162,3 @@ ESTIMATORS: dict[str, Callable[[], Matched]] = {
     "sgd_classifier": _sgd_classifier,
     "mlp_classifier": _mlp_classifier,
 }
-
-
-if __name__ == "__main__":
-    run(main, sys.argv[1:])

@@ -1,6 +1,5 @@
 """Stage check_gradients: every model's hand-derived gradient against autograd and central differences."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from pipeline.learning.randomness import generator
 from pipeline.params.gradients import GradientsParams
 from pipeline.params.seed import SeedParams
 from pipeline.stages import records
-from pipeline.stages.harness import run
 
 RESULTS = Path("results/gradients.json")
 # Strong enough that a fault in the penalty shows beside the data's gradient.
@@ -118,7 +116,3 @@ def _hold(worst: dict[str, dict[str, Any]]) -> None:
                         f"gradient of {name} in {model}: relative error {error:.1e} against {kind}, more "
                         f"than {BOUNDS[kind]:.0e}; see the backward of pipeline/learning/models/{model}.py"
                     )
-
-
-if __name__ == "__main__":
-    run(main, sys.argv[1:])

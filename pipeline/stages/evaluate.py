@@ -1,54 +1,33 @@
 """Stage evaluate: every model and baseline on the untouched test set, side by side."""
 
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from pipeline import params
 from pipeline.datasets import normalization, splits
-from pipeline.figures import comparison
+from pipeline.errors import UserError
+from pipeline.figures import comparison, images
 from pipeline.figures import evaluation as figures
-from pipeline.figures.style import png
+from pipeline.figures.comparison import PAIRS, RUNS
 from pipeline.files import replacing, write_bytes, write_json, write_text
 from pipeline.learning import evaluation, models, probabilities
 from pipeline.learning.arrays import Array
+from pipeline.learning.evaluation import Reliability
 from pipeline.params.evaluate import EvaluateParams
 from pipeline.stages import records
-from pipeline.stages.harness import run
 from pipeline.tracking import run_directory
 from pipeline.tracking.reporter import publish_evaluation
 from pipeline.tracking.run_directory import RunDirectory
 
+Metrics = dict[str, Any]
+
 EVALUATION = Path("results/evaluation.json")
 COMPARISON = Path("results/comparison.md")
 DETAILS = Path("results/evaluation")
-RUNS = (
-    "softmax-manual",
-    "softmax-autograd",
-    "two_layer-manual",
-    "two_layer-autograd",
-    "linear_regression-closed_form",
-    "linear_regression-manual",
-    "baseline-ridge",
-    "baseline-logistic_regression",
-    "baseline-sgd_classifier",
-    "baseline-mlp_classifier",
-)
-# Both gradients of a model, and each model with its counterpart in scikit-learn.
-PAIRS = (
-    ("softmax-manual", "softmax-autograd"),
-    ("two_layer-manual", "two_layer-autograd"),
-    ("linear_regression-closed_form", "linear_regression-manual"),
-    ("softmax-manual", "baseline-logistic_regression"),
-    ("softmax-manual", "baseline-sgd_classifier"),
-    ("two_layer-manual", "baseline-mlp_classifier"),
-    ("linear_regression-closed_form", "baseline-ridge"),
-)
 # Rows scored at a time: a forward pass over all of them at once would be the peak of memory.
 BLOCK = 2000
 SIDE = 28
@@ -62,99 +41,146 @@ class Split:
     labels: Array
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A run, and the probabilities (N, C) that it gives the test images."""
+
+    name: str
+    directory: RunDirectory
+    probabilities: Array
+
+    @property
+    def predicted(self) -> Array:
+        """The most probable digit of each image, (N,)."""
+        return self.probabilities.argmax(axis=1)
+
+
 def main() -> None:
-    """Score every run on test and validation, and leave metrics, comparison, tables and figures."""
+    """Score every run on test and validation; leave metrics, comparison, tables and figures."""
     settings = params.load(EvaluateParams, "evaluate")
     validation, test = (Split(*splits.read(records.NORMALIZED / name)) for name in ("validation", "test"))
-    runs = [run_directory.read(records.RUNS / name) for name in RUNS]
-    on_test = {each.name: _probabilities(each, test) for each in runs}
-    measured = {each.name: _measure(each, on_test[each.name], test, validation, settings) for each in runs}
-    right = {name: predicted.argmax(axis=1) == test.labels for name, predicted in on_test.items()}
-    pairs = [comparison.Pair(a, b, evaluation.mcnemar(right[a], right[b])) for a, b in PAIRS]
-    with replacing(DETAILS) as directory:
-        for each in runs:
-            _detail(directory / each.name, each, on_test[each.name], test, settings)
-        _overview(directory, measured, pairs)
+    directories = {name: run_directory.read(records.RUNS / name) for name in RUNS}
+    scored = [Scored(name, each, _probabilities(each, test)) for name, each in directories.items()]
+    measured = {each.name: _measure(each, test, validation, settings.calibration_bins) for each in scored}
+    right = {each.name: each.predicted == test.labels for each in scored}
+    pairs = [comparison.Pair(a, b, evaluation.compare(right[a], right[b])) for a, b in PAIRS]
+    with replacing(DETAILS) as details:
+        for each in scored:
+            _detail(details / each.name, each, test, settings)
+        _overview(details, measured, pairs)
     write_text(COMPARISON, comparison.markdown(measured, pairs, len(test.labels)))
     write_json(EVALUATION, measured)
+    print(_summary(measured))
     publish_evaluation(EVALUATION, DETAILS)
 
 
 def _probabilities(each: RunDirectory, split: Split) -> Array:
-    model, to_probabilities = (
-        models.get(each.record["model"]),
-        probabilities.get(each.record["probabilities"]),
-    )
+    """Return the probabilities (N, C) of a run; UserError where its record or weights make no sense."""
+    try:
+        model = models.get(each.record["model"])
+        to_probabilities = probabilities.get(each.record["probabilities"])
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{each.path / run_directory.RECORD}: {error}; {run_directory.REMEDY}") from error
     weights = each.weights()
     blocks = range(0, len(split.labels), BLOCK)
     scores = [model.scores(weights, np.asarray(split.images[start : start + BLOCK])) for start in blocks]
-    return to_probabilities(np.concatenate(scores))
+    found = to_probabilities(np.concatenate(scores))
+    if not np.isfinite(found).all():
+        raise UserError(f"{each.path / run_directory.WEIGHTS}: not all finite; {run_directory.REMEDY}")
+    return found
 
 
-def _measure(
-    each: RunDirectory, on_test: Array, test: Split, validation: Split, settings: EvaluateParams
-) -> dict[str, Any]:
-    bins = settings.calibration_bins
-    on_validation = evaluation.summarize(_probabilities(each, validation), validation.labels, bins)
+def _measure(each: Scored, test: Split, validation: Split, bins: int) -> Metrics:
+    """Return the fingerprint and the metrics of a run; on validation only those of all digits together."""
+    on_test = evaluation.summarize(each.probabilities, test.labels, bins)
+    on_validation = evaluation.summarize(_probabilities(each.directory, validation), validation.labels, bins)
     return {
-        "fingerprint": run_directory.fingerprint(each.path),
-        **{f"test/{name}": value for name, value in evaluation.summarize(on_test, test.labels, bins).items()},
-        **{f"validation/{name}": on_validation[name] for name in ("accuracy", "log_loss")},
+        "fingerprint": run_directory.fingerprint(each.directory.path),
+        **{f"test/{name}": value for name, value in on_test.items()},
+        **{f"validation/{name}": value for name, value in on_validation.items() if "/" not in name},
     }
 
 
-def _detail(
-    directory: Path, each: RunDirectory, on_test: Array, test: Split, settings: EvaluateParams
-) -> None:
+def _summary(measured: dict[str, Metrics]) -> str:
+    best, metrics = min(measured.items(), key=lambda item: item[1]["validation/error"])
+    errors = f"{metrics['validation/error']:.2%} error, {metrics['test/error']:.2%} on test"
+    return f"evaluate: {len(measured)} runs, best by validation: {best} ({errors})"
+
+
+def _detail(directory: Path, each: Scored, test: Split, settings: EvaluateParams) -> None:
     """Write the figures and tables of one run."""
-    predicted = on_test.argmax(axis=1)
-    counts = evaluation.confusion(predicted, test.labels, records.CLASSES)
-    bins = evaluation.reliability(on_test, test.labels, settings.calibration_bins)
-    weights = each.weights()
+    bins = evaluation.reliability(each.probabilities, test.labels, settings.calibration_bins)
     pictures = {
-        "confusion": figures.confusion(each.name, counts),
+        "confusion": images.confusion(
+            each.name, evaluation.confusion(each.predicted, test.labels, records.CLASSES)
+        ),
         "reliability": figures.reliability(each.name, bins),
-        "first_layer": figures.first_layer(each.name, weights["W1" if "W1" in weights else "W"], SIDE),
-        "worst_mistakes": _worst_mistakes(each.name, on_test, test, settings.worst_mistakes),
+        "first_layer": _first_layer(each),
+        "worst_mistakes": _worst_mistakes(each, test, settings.worst_mistakes),
     }
-    if each.history and "validation/accuracy" in each.history[0]:
-        pictures["learning_curves"] = figures.learning_curves(each.name, each.history)
+    metrics = each.directory.metrics
+    if "best_epoch" in metrics:  # what was trained epoch by epoch, with validation
+        pictures["learning_curves"] = figures.learning_curves(
+            each.name, each.directory.history, int(metrics["best_epoch"])
+        )
     for name, picture in pictures.items():
-        write_bytes(directory / f"{name}.png", png(picture))
-    _write_csv(directory / "confusion.csv", ("actual", "predicted"), zip(test.labels, predicted, strict=True))
-    filled = np.flatnonzero(bins.count)
-    rows = zip(bins.confidence[filled], bins.accuracy[filled], bins.count[filled], strict=True)
-    _write_csv(directory / "reliability.csv", ("confidence", "accuracy", "images"), rows)
+        write_bytes(directory / f"{name}.png", picture)
+    _tables(directory, each.predicted, test.labels, bins)
 
 
-def _worst_mistakes(name: str, on_test: Array, test: Split, most: int) -> Figure:
+def _first_layer(each: Scored) -> bytes:
+    weights = each.directory.weights()
+    if "W1" in weights:
+        return images.hidden_units(each.name, weights["W1"], SIDE)
+    return images.class_weights(each.name, weights["W"], SIDE)
+
+
+def _worst_mistakes(each: Scored, test: Split, most: int) -> bytes:
     """Draw the mistakes made with the highest probability of a wrong digit, as the images were."""
-    predicted, confidence = on_test.argmax(axis=1), on_test.max(axis=1)
+    predicted, probability = each.predicted, each.probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != test.labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")[:most]]
-    standardization = normalization.load(records.NORMALIZATION)
-    images = test.images[worst] * standardization.std + standardization.mean
-    return figures.worst_mistakes(
-        name, images.reshape(-1, SIDE, SIDE), test.labels[worst], predicted[worst], confidence[worst]
+    worst = wrong[np.argsort(-probability[wrong], kind="stable")[:most]]
+    inputs = normalization.load(records.NORMALIZATION)
+    pixels = (test.images[worst] * inputs.std + inputs.mean).reshape(-1, SIDE, SIDE)
+    return images.worst_mistakes(each.name, pixels, test.labels[worst], predicted[worst], probability[worst])
+
+
+def _tables(directory: Path, predicted: Array, labels: Array, bins: Reliability) -> None:
+    """Write the tables of one run, for `dvc plots` and for other programs."""
+    _write_csv(directory / "confusion.csv", actual=labels, predicted=predicted)
+    rates = evaluation.per_class(predicted, labels, records.CLASSES)
+    _write_csv(
+        directory / "per_class.csv",
+        digit=range(records.CLASSES),
+        images=rates.samples,
+        precision=rates.precision,
+        recall=rates.recall,
+        f1=rates.f1,
+    )
+    filled = bins.samples > 0
+    _write_csv(
+        directory / "reliability.csv",
+        confidence=bins.confidence[filled],
+        accuracy=bins.accuracy[filled],
+        images=bins.samples[filled],
     )
 
 
-def _overview(directory: Path, measured: dict[str, dict[str, Any]], pairs: list[comparison.Pair]) -> None:
-    """Write what compares the runs: a figure, and tables for `dvc plots`."""
+def _overview(directory: Path, measured: dict[str, Metrics], pairs: list[comparison.Pair]) -> None:
+    """Write what compares the runs: a figure, and tables for `dvc plots` and for other programs."""
     errors = {
-        name: (metrics["test/error"], metrics["test/error_low"], metrics["test/error_high"])
+        name: tuple(metrics[f"test/{key}"] for key in ("error", "error_low", "error_high"))
         for name, metrics in measured.items()
     }
-    write_bytes(directory / "comparison.png", png(figures.comparison(errors)))
-    rows = ((name, *interval) for name, interval in errors.items())
-    _write_csv(directory / "errors.csv", ("run", "error", "low", "high"), rows)
-    write_json(directory / "pairs.json", [pair.described() for pair in pairs])
+    write_bytes(directory / "comparison.png", figures.comparison(errors))
+    error, low, high = zip(*errors.values(), strict=True)
+    _write_csv(directory / "errors.csv", run=list(errors), error=error, low=low, high=high)
+    write_json(
+        directory / "mcnemar.json", [{"a": pair.a, "b": pair.b, **asdict(pair.test)} for pair in pairs]
+    )
 
 
-def _write_csv(path: Path, header: tuple[str, ...], rows: Iterable[Iterable[Any]]) -> None:
-    lines = [",".join(str(value) for value in row) for row in (header, *rows)]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-if __name__ == "__main__":
-    run(main, sys.argv[1:])
+def _write_csv(path: Path, **columns: Sequence[Any]) -> None:
+    rows = zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True)
+    lines = [columns, *rows]
+    write_text(path, "".join(",".join(map(str, line)) + "\n" for line in lines))

@@ -1,6 +1,5 @@
 """Stage fit_regression: least squares in closed form and by gradient descent, on digits and on a parabola."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from pipeline.learning.models import linear_regression
 from pipeline.learning.penalty import NONE, Penalty
 from pipeline.params.regression import PolynomialParams, RegressionParams
 from pipeline.stages import records
-from pipeline.stages.harness import run
 from pipeline.tracking import run_directory
 from pipeline.tracking.reporter import reporting
 
@@ -182,7 +180,3 @@ def _fit_of(fitted: Params) -> dict[str, float]:
     images, labels = splits.read(records.NORMALIZED / "validation")
     scores = linear_regression.scores(fitted, images)
     return {"validation/accuracy": float((scores.argmax(1) == labels).mean())}
-
-
-if __name__ == "__main__":
-    run(main, sys.argv[1:])

@@ -1,6 +1,5 @@
 """Stage normalize: raw images to standardised arrays, split into training, validation and test."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ from pipeline.datasets import mnist, normalization, splits
 from pipeline.learning.randomness import generator
 from pipeline.params.normalize import NormalizeParams
 from pipeline.params.seed import SeedParams
-from pipeline.stages.harness import run
 
 RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
@@ -40,7 +38,3 @@ def _write(
     name: str, standardization: normalization.Standardization, images: np.ndarray, labels: np.ndarray
 ) -> None:
     splits.write(NORMALIZED / name, standardization.apply(images), labels)
-
-
-if __name__ == "__main__":
-    run(main, sys.argv[1:])

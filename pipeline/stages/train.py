@@ -1,7 +1,6 @@
 """Stage train: one model by one gradient, minibatch descent with momentum, best epoch by validation."""
 
 import math
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from pipeline.learning.randomness import generator
 from pipeline.params.seed import SeedParams
 from pipeline.params.train import SECTIONS, TrainParams
 from pipeline.stages import progress, records
-from pipeline.stages.harness import run
 from pipeline.tracking import run_directory
 from pipeline.tracking.reporter import reporting
 
@@ -113,7 +111,3 @@ def _write_run(
         normalization=records.NORMALIZATION,
     )
     return directory
-
-
-if __name__ == "__main__":
-    run(main, sys.argv[1:])

@@ -1,0 +1,147 @@
+"""The pictures made of images and cells: weights, the worst mistakes, the confusion matrix.
+
+They are laid out in the picture's own pixels and drawn as one image: each value fills a whole number of
+pixels, so it is sharp, and it takes a tenth of the time that a pair of axes for every image would.
+"""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from pipeline.figures.style import DPI, GREY, LIGHT, canvas, picture
+from pipeline.learning.arrays import Array
+
+# Of a hidden layer's units only the largest: a few hundred would each be too small to see.
+UNITS = 50
+# Pixels of the picture: between images, and around all of them; on top stands the heading.
+GAP = 8
+LEFT, TOP, BOTTOM = 16, 62, 40
+CELL = 37
+
+Corners = list[tuple[int, int]]
+
+
+@picture
+def hidden_units(run: str, W1: Array, side: int) -> Figure:
+    """Draw the incoming weights W1 (side², H) of the units with the largest, as images on one scale."""
+    norms = np.linalg.norm(W1.astype(np.float64), axis=0)
+    largest = np.argsort(-norms, kind="stable")[:UNITS]
+    squares = norms**2
+    share = squares[largest].sum() / squares.sum() if squares.any() else 0.0
+    finding = f"{len(largest)} of {len(norms)} hidden units hold {share:.0%} of the squared weight"
+    return _weights(W1[:, largest], side, finding, f"{run}: the largest first", columns=10, zoom=2)[0]
+
+
+@picture
+def class_weights(run: str, W: Array, side: int) -> Figure:
+    """Draw the weights W (side², C) of a model without hidden layer, one image a class, on one scale."""
+    finding = "Pixels that speak for each digit (red) and against it (blue)"
+    figure, corners = _weights(W, side, finding, run, columns=5, zoom=4, caption=16)
+    for digit, (x, y) in enumerate(corners):
+        _write(figure, x + 2 * side, y - 3, str(digit), ha="center", va="bottom", weight="bold")
+    return figure
+
+
+@picture
+def worst_mistakes(run: str, images: Array, true: Array, predicted: Array, probability: Array) -> Figure:
+    """Draw images (K, S, S), 0 to 255, under the digit each is, the one predicted, and its probability."""
+    if not len(images):
+        return canvas(5.0, TOP / DPI, "No mistake", run)
+    finding = (
+        f"Surest mistake: {true[0]} taken for {predicted[0]}, with probability {_percent(probability[0])}"
+    )
+    inked = _colored("gray_r", images / 255)
+    said = f"{run}: true → predicted digit, and its probability"
+    figure, corners = _sheet(inked, finding, said, columns=5, zoom=3, caption=18)
+    width = 3 * images.shape[-1]
+    for (x, y), t, p, sure in zip(corners, true, predicted, probability, strict=True):
+        _write(figure, x, y - 3, f"{t} → {p}", va="bottom", weight="bold")
+        _write(figure, x + width, y - 3, _percent(sure), ha="right", va="bottom", size=8, color=GREY)
+    return figure
+
+
+@picture
+def confusion(run: str, counts: Array) -> Figure:
+    """Draw counts (C, C), true class by row; shaded by mistakes, since the right answers are far more."""
+    classes = len(counts)
+    mistakes = counts - np.diag(np.diag(counts))
+    most = mistakes.max()
+    true, taken = np.unravel_index(mistakes.argmax(), mistakes.shape)
+    finding = f"Most frequent mistake: {true} taken for {taken}, {most} times" if most else "No mistake"
+    shades = _colored("Blues", mistakes / max(most, 1))
+    shades[np.eye(classes, dtype=bool)] = np.array(mpl.colors.to_rgb(LIGHT)) * 255
+    left, size = 48, classes * CELL
+    figure = canvas((left + size + LEFT) / DPI, (TOP + size + 45) / DPI, finding, run)
+    _place(figure, left, TOP, shades, CELL)
+    for row, column in np.argwhere(counts):
+        color = "white" if mistakes[row, column] > 0.6 * most else "black"
+        x, y = left + (column + 0.5) * CELL, TOP + (row + 0.5) * CELL
+        _write(figure, x, y, str(counts[row, column]), ha="center", va="center", size=8, color=color)
+    for digit in range(classes):
+        middle = (digit + 0.5) * CELL
+        _write(figure, left - 6, TOP + middle, str(digit), ha="right", va="center")
+        _write(figure, left + middle, TOP + size + 4, str(digit), ha="center", va="top")
+    _write(figure, left + size / 2, TOP + size + 22, "predicted digit", ha="center", va="top")
+    _write(figure, 14, TOP + size / 2, "true digit", ha="center", va="center", rotation=90)
+    return figure
+
+
+def _weights(
+    W: Array, side: int, finding: str, run: str, *, columns: int, zoom: int, caption: int = 0
+) -> tuple[Figure, Corners]:
+    """Draw each column of W (side², M) as an image: red above 0, blue below, with the scale of colours."""
+    # A few weights at the border may be far larger than all others, which would then look like none.
+    largest = float(np.quantile(np.abs(W), 0.999)) or 1.0
+    images = _colored("RdBu_r", (W.T.reshape(-1, side, side) / largest + 1) / 2)
+    figure, corners = _sheet(images, finding, run, columns=columns, zoom=zoom, caption=caption)
+    y = round(figure.bbox.height) - 26
+    _place(figure, 80, y, np.tile(_colored("RdBu_r", np.linspace(0, 1, 150)), (10, 1, 1)), 1)
+    _write(figure, 76, y + 5, f"−{largest:.2g}", ha="right", va="center", size=8)
+    label = f"+{largest:.2g}  weight of a standardised pixel"
+    _write(figure, 234, y + 5, label, va="center", size=8)
+    return figure, corners
+
+
+def _colored(colors: str, shares: Array) -> Array:
+    """Return uint8 (..., 3) for shares (...) of a colour map, 0 to 1; beyond it goes on as at its ends."""
+    return mpl.colormaps[colors](np.clip(shares, 0, 1), bytes=True)[..., :3]
+
+
+def _percent(probability: float) -> str:
+    """Return a probability in percent; what would be rounded up to certainty is only nearly so."""
+    return f"{probability:.1%}" if probability < 0.9995 else ">99.9%"
+
+
+def _sheet(
+    images: Array, finding: str, run: str, *, columns: int, zoom: int, caption: int
+) -> tuple[Figure, Corners]:
+    """Draw images uint8 (K, S, S, 3) in rows, each pixel of them `zoom` of the picture's wide.
+
+    There are `caption` pixels above each for a text. Returns each one's upper left corner, too.
+    """
+    size = images.shape[1] * zoom
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    across, down = size + GAP, caption + size + GAP
+    width, height = 2 * LEFT + columns * across - GAP, TOP + rows * down - GAP + BOTTOM
+    figure = canvas(width / DPI, height / DPI, finding, run)
+    corners = [
+        (LEFT + place % columns * across, TOP + place // columns * down + caption)
+        for place in range(len(images))
+    ]
+    for image, (x, y) in zip(images, corners, strict=True):
+        _place(figure, x, y, image, zoom)
+    return figure, corners
+
+
+def _place(figure: Figure, x: int, y: int, image: Array, zoom: int) -> None:
+    """Draw image uint8 (h, w, 3) with its upper left corner at (x, y), in pixels from the upper left."""
+    large = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    figure.figimage(large, x, round(figure.bbox.height) - y - len(large), origin="upper")
+
+
+def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
+    """Write text at (x, y), in pixels from the upper left."""
+    figure.text(x, round(figure.bbox.height) - y, text, transform=None, **style)

@@ -1,0 +1,84 @@
+"""Run a stage, as dvc.yaml does: `python -m pipeline.stages train softmax manual`.
+
+Holds the threads before the stage imports a numerical library, turns what goes wrong into one line,
+and records on what machine, and for how long, the stage ran.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from importlib import import_module
+from pathlib import Path
+from typing import NoReturn
+
+from pipeline import params
+from pipeline.errors import UserError
+from pipeline.files import write_json
+from pipeline.params.threads import ThreadsParams
+from pipeline.stages import machine
+
+# Stages that move or check bytes, and compute none: no thread or library can change what they leave.
+MOVING = ("check_params", "fetch")
+COMPUTING = ("normalize", "fit_regression", "train", "baseline", "check_gradients", "evaluate")
+TIMINGS = Path("results/timings")
+
+
+def main(arguments: list[str]) -> None:
+    """Run the stage that the first argument names; exit status 2 and one line where that fails.
+
+    `--debug` shows the traceback.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _run(*(argument for argument in arguments if argument != "--debug"))
+    except (UserError, OSError, MemoryError) as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        print(f"error: {_one_line(error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(name: str = "", *arguments: str) -> None:
+    started = time.perf_counter()
+    if name in COMPUTING:
+        threads = params.load_top(ThreadsParams).threads
+        machine.prepare(threads)
+        stage = import_module(f"pipeline.stages.{name}")
+        machine.hold(threads)
+    elif name in MOVING:
+        stage = import_module(f"pipeline.stages.{name}")
+    else:
+        raise UserError(f"stage {name!r}: choose one of {', '.join(MOVING + COMPUTING)}")
+    stage.main(*arguments)
+    _record(name in COMPUTING, time.perf_counter() - started)
+
+
+def _record(computes: bool, seconds: float) -> None:
+    """Note where and how long a stage of the pipeline ran; by hand there is no output to speak for."""
+    name = os.environ.get("DVC_STAGE")
+    if not name:
+        return
+    if computes:
+        record = json.loads(machine.RECORD.read_text()) if machine.RECORD.exists() else {}
+        write_json(machine.RECORD, {**record, name: machine.blas()})
+    # Outside git and DVC: a duration is no output, since it is never the same twice.
+    write_json(TIMINGS / f"{name.replace('@', '-')}.json", {"seconds": round(seconds, 3)})
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,36 @@
+"""What the bits of a result depend on besides code and data: the BLAS and its threads."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_info, threadpool_limits
+
+# Committed beside dvc.lock: on what kind of machine each stage's outputs were made.
+RECORD = Path("results/platform.json")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# A library's idle threads wait for its next call by spinning. Where NumPy and torch take turns, or where
+# MLflow is being imported beside them, they spin on a core that somebody else needs: a check of gradients
+# took 30 s instead of 4. These are the shortest spins that slow no training down.
+SHORT_SPINS = {"OPENBLAS_THREAD_TIMEOUT": "20", "GOMP_SPINCOUNT": "10000"}
+
+
+def prepare(threads: int) -> None:
+    """Tell the numerical libraries, before they are imported, how many threads to take."""
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    for name, value in SHORT_SPINS.items():
+        os.environ.setdefault(name, value)
+
+
+def hold(threads: int) -> None:
+    """Hold those that are imported to exactly so many, also where the machine has fewer processors."""
+    threadpool_limits(threads)
+
+
+def blas() -> dict[str, Any]:
+    """Return the architecture and the threads of NumPy's BLAS, as threadpoolctl reports them."""
+    import numpy as np  # noqa: F401 - so that there is one to report
+
+    library = next(library for library in threadpool_info() if library["user_api"] == "blas")
+    architecture = library.get("architecture", library["internal_api"])
+    return {"architecture": architecture, "threads": library["num_threads"]}
