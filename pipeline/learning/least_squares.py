@@ -53,22 +53,34 @@ def column_means(X: Array) -> Array:
     return X.sum(axis=0, dtype=np.float64) / len(X)
 
 
-def quadratic(X: Array, Y: Array, centre: Array, penalty: Penalty) -> Quadratic:
-    """Return the loss on X (N, D) less `centre` (D,), targets Y (N, C), in float64.
+@dataclass(frozen=True)
+class Moments:
+    """All that the loss knows of the samples: X̃ᵀX̃ (D+1, D+1), X̃ᵀY (D+1, C), and N."""
 
-    The bias's row of θ is the last.
-    """
+    XtX: Array
+    XtY: Array
+    samples: int
+
+
+def moments(X: Array, Y: Array, centre: Array) -> Moments:
+    """Return the moments of X (N, D) less `centre` (D,) with targets Y (N, C), in float64."""
     N, D = X.shape
-    C = Y.shape[1]
-    XtX, XtY = np.zeros((D + 1, D + 1)), np.zeros((D + 1, C))
+    XtX, XtY = np.zeros((D + 1, D + 1)), np.zeros((D + 1, Y.shape[1]))
     for start in range(0, N, BLOCK):
         rows = X[start : start + BLOCK].astype(np.float64) - centre
         rows = np.column_stack([rows, np.ones(len(rows))])  # (B, D+1)
         XtX += rows.T @ rows
         XtY += rows.T @ Y[start : start + BLOCK]
-    factor = 2 / (N * C)
-    penalised = np.append(np.ones(D), 0.0)  # every weight, and not the bias
-    return Quadratic(factor * XtX + np.diag(2 * penalty.coefficient(N) * penalised), factor * XtY)
+    return Moments(XtX, XtY, N)
+
+
+def quadratic(data: Moments, penalty: Penalty) -> Quadratic:
+    """Return the loss on samples of these moments; the bias's row of θ is the last."""
+    inputs, outputs = data.XtY.shape
+    factor = 2 / (data.samples * outputs)
+    penalised = np.append(np.ones(inputs - 1), 0.0)  # every weight, and not the bias
+    ridge = np.diag(2 * penalty.coefficient(data.samples) * penalised)
+    return Quadratic(factor * data.XtX + ridge, factor * data.XtY)
 
 
 def iterations_needed(smallest: float, largest: float, tolerance: float) -> int:

@@ -42,7 +42,8 @@ def main() -> None:
     ):
         penalty = Penalty(settings.penalty.kind, settings.penalty.strength)
         centre = least_squares.column_means(images)
-        loss = least_squares.quadratic(images, targets, centre, penalty)
+        data = least_squares.moments(images, targets, centre)
+        loss = least_squares.quadratic(data, penalty)
         solution = loss.minimizer()
         _check_gradient(loss, 0.5 * solution, images, targets, centre, penalty)
         descent, reached, history = _descend(loss, solution, settings.tolerance)
@@ -51,7 +52,9 @@ def main() -> None:
         )
         manually.finished(_write_run("manual", settings, least_squares.to_params(reached, centre), history))
     weaker = [
-        _weaker(images, targets, centre, Penalty(penalty.kind, strength), descent["iterations"])
+        _weaker(
+            least_squares.quadratic(data, Penalty(penalty.kind, strength)), strength, descent["iterations"]
+        )
         for strength in settings.weaker
     ]
     digits = {"ridge": penalty.strength, **descent, "weaker": weaker}
@@ -116,13 +119,12 @@ def _descend(
     return descent, reached, history
 
 
-def _weaker(X: Array, Y: Array, centre: Array, penalty: Penalty, iterations: int) -> dict[str, float]:
+def _weaker(loss: Quadratic, strength: float, iterations: int) -> dict[str, float]:
     """Report how far the same number of iterations gets at a weaker ridge."""
-    loss = least_squares.quadratic(X, Y, centre, penalty)
     smallest, largest = loss.eigenvalue_range()
     reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations)
     gap = least_squares.relative_distance(reached, loss.minimizer())
-    return {"ridge": penalty.strength, "condition_number": largest / smallest, "gap": gap}
+    return {"ridge": strength, "condition_number": largest / smallest, "gap": gap}
 
 
 def _polynomial(settings: PolynomialParams) -> dict[str, Any]:
@@ -132,7 +134,8 @@ def _polynomial(settings: PolynomialParams) -> dict[str, Any]:
     columns, targets = features.Columns.of(raw), features.Columns.of(y[:, None])
     standardized = columns.standardize(raw)
     centre = np.zeros(settings.degree)  # they are centred already
-    loss = least_squares.quadratic(standardized, targets.standardize(y[:, None]), centre, NONE)
+    data = least_squares.moments(standardized, targets.standardize(y[:, None]), centre)
+    loss = least_squares.quadratic(data, NONE)
     solution = loss.minimizer()
     smallest, largest = loss.eigenvalue_range()
     iterations = min(

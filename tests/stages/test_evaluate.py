@@ -237,7 +237,7 @@ def test_other_folder_home_settings_locale_and_time_zone_give_the_same_bytes(res
         "GRADLINE_TRACKING": "off",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.stages.evaluate"],
+        [sys.executable, "-m", "pipeline.stages", "evaluate"],
         cwd=root,
         env={**os.environ, **surroundings},
         capture_output=True,
