@@ -80,7 +80,7 @@ def _other_platforms(repository: Path) -> list[str]:
     """Return one line for each kind of machine recorded that isn't this one."""
     record = repository / machine.RECORD
     recorded = json.loads(record.read_text()).values() if record.exists() else []
-    machine.prepare(params.load_top(ThreadsParams).threads)
+    machine.prepare(params.load_fields(ThreadsParams).threads)
     here = machine.blas()
     return sorted(
         {f"made on {_words(there)}; here it is {_words(here)}" for there in recorded if there != here}

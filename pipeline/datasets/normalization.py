@@ -110,7 +110,7 @@ def load(path: Path) -> Standardization:
     """
     remedy = "remove it and run `dvc repro`, which makes it again"
     try:
-        tensors = safetensors.numpy.load_file(path)
+        tensors = safetensors.numpy.load(path.read_bytes())
         loaded = Standardization(tensors["mean"], tensors["std"])
     except (OSError, SafetensorError, KeyError) as error:
         raise UserError(f"{path}: no mean and std to read ({error}); {remedy}") from error

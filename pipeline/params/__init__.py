@@ -60,13 +60,16 @@ def load(section: type[S], name: str = "", file: Path | None = None) -> S:
     return _validate(section, data, name, file)
 
 
-def load_top(section: type[S], file: Path | None = None) -> S:
-    """Return the fields of `section` from the top level of the file, where named sections stand too."""
+def load_fields(section: type[S], name: str = "", file: Path | None = None) -> S:
+    """Return only those keys of a section of the file that `section` has; without a name, of the top level.
+
+    Raises UserError like `load`.
+    """
     file = file or path()
-    data = read(file)
+    data = _find(read(file), name, file)
     for key in section.model_fields:
-        sys.audit(READ, key)
-    return _validate(section, {key: data[key] for key in section.model_fields if key in data}, "", file)
+        sys.audit(READ, f"{name}.{key}" if name else key)
+    return _validate(section, {key: data[key] for key in section.model_fields if key in data}, name, file)
 
 
 def _find(data: Any, name: str, file: Path) -> Any:

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.params import Section
+from pipeline.params.shared import DescentParams, Hidden
 
 
 class RidgeParams(Section):
@@ -30,6 +31,12 @@ class MlpClassifierParams(Section):
     """MLPClassifier, at a constant learning rate."""
 
     epochs: int = Field(ge=1, le=10_000)
+
+
+class MatchedNetworkParams(DescentParams):
+    """What MLPClassifier takes of `train.two_layer`."""
+
+    hidden: Hidden
 
 
 class BaselineParams(Section):

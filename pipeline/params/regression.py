@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from pipeline.params import Section
-from pipeline.params.penalty import PenaltyParams
+from pipeline.params.shared import PenaltyParams
 
 
 class PolynomialParams(Section):

@@ -5,20 +5,16 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.params import Section
-from pipeline.params.penalty import PenaltyParams
+from pipeline.params.shared import DescentParams, Hidden
 
 
-class TrainParams(Section):
-    """Minibatch gradient descent with momentum."""
+class TrainParams(DescentParams):
+    """How a model is trained, and from where it starts."""
 
-    learning_rate: float = Field(gt=0, le=1e12)
     schedule: Literal["constant", "exponential", "cosine"]
     decay: float = Field(gt=0, le=1)
-    momentum: float = Field(ge=0, lt=1)
-    batch_size: int = Field(ge=1, le=60_000)
     epochs: int = Field(ge=1, le=10_000)
     replacement: bool
-    penalty: PenaltyParams
     initial_std: float | None = Field(gt=0, le=100)
     device: str = Field(pattern=r"^(cpu|cuda(:\d{1,3})?)$")
 
@@ -30,7 +26,7 @@ class SoftmaxParams(TrainParams):
 class TwoLayerParams(TrainParams):
     """The two-layer network."""
 
-    hidden: int = Field(ge=1, le=100_000)
+    hidden: Hidden
 
 
 class AllTrainParams(Section):

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> None:
 def _run(name: str = "", *arguments: str) -> None:
     started = time.perf_counter()
     if name in COMPUTING:
-        threads = params.load_top(ThreadsParams).threads
+        threads = params.load_fields(ThreadsParams).threads
         machine.prepare(threads)
         stage = import_module(f"pipeline.stages.{name}")
         machine.hold(threads)

@@ -13,8 +13,8 @@ from pipeline.learning import probabilities
 from pipeline.learning.arrays import Array
 from pipeline.learning.baselines import Fitted
 from pipeline.learning.penalty import Penalty
-from pipeline.params.penalty import PenaltyParams
 from pipeline.params.seed import SeedParams
+from pipeline.params.shared import PenaltyParams
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import records
 from pipeline.tracking import run_directory
@@ -122,8 +122,8 @@ def _sgd_classifier() -> Matched:
         penalty=penalty,
         learning_rate=own.learning_rate,
         epochs=own.epochs,
-        threads=params.load_top(ThreadsParams).threads,
-        seed=params.load_top(SeedParams).seed,
+        threads=params.load_fields(ThreadsParams).threads,
+        seed=params.load_fields(SeedParams).seed,
     )
     parameters = records.parameters(
         baseline={"sgd_classifier": own.model_dump()}, train={"softmax": {"penalty": l2.model_dump()}}
@@ -133,11 +133,10 @@ def _sgd_classifier() -> Matched:
 
 def _mlp_classifier() -> Matched:
     from pipeline.learning.baselines import mlp_classifier
-    from pipeline.params.baseline import MlpClassifierParams
-    from pipeline.params.train import TwoLayerParams
+    from pipeline.params.baseline import MatchedNetworkParams, MlpClassifierParams
 
     own = params.load(MlpClassifierParams, "baseline.mlp_classifier")
-    model = params.load(TwoLayerParams, "train.two_layer")
+    model = params.load_fields(MatchedNetworkParams, "train.two_layer")
     penalty = Penalty(model.penalty.kind, model.penalty.strength)
     fit = partial(
         mlp_classifier.fit,
@@ -147,11 +146,10 @@ def _mlp_classifier() -> Matched:
         learning_rate=model.learning_rate,
         momentum=model.momentum,
         epochs=own.epochs,
-        seed=params.load_top(SeedParams).seed,
+        seed=params.load_fields(SeedParams).seed,
     )
-    matched = model.model_dump(include={"hidden", "batch_size", "learning_rate", "momentum", "penalty"})
     parameters = records.parameters(
-        baseline={"mlp_classifier": own.model_dump()}, train={"two_layer": matched}
+        baseline={"mlp_classifier": own.model_dump()}, train={"two_layer": model.model_dump()}
     )
     return Matched(fit, "two_layer", penalty, parameters)
 

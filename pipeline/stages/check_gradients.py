@@ -34,7 +34,7 @@ LEARNING_RATES = {
 def main() -> None:
     """Check, write the worst error of every parameter, and fail where one is over its bound."""
     settings = params.load(GradientsParams, "gradients")
-    seed = params.load_top(SeedParams).seed
+    seed = params.load_fields(SeedParams).seed
     images, labels = splits.read(records.NORMALIZED / "train")
     worst = {}
     for name in models.NAMES:

@@ -17,7 +17,7 @@ NORMALIZED = Path("data/normalized")
 def main() -> None:
     """Split, standardise by the training part alone, and write one array file a split."""
     settings = params.load(NormalizeParams, "normalize")
-    seed = params.load_top(SeedParams).seed
+    seed = params.load_fields(SeedParams).seed
     raw = mnist.load(RAW)
     images, labels = raw.train_images[: settings.limit], raw.train_labels[: settings.limit]
     train, validation = normalization.split(labels, settings.validation, generator(seed, "split"))

@@ -16,7 +16,7 @@ CLASSES = 10
 
 def parameters(**sections: dict[str, Any]) -> dict[str, Any]:
     """Return what a run's record says of params.yaml: these sections, the seed and the threads."""
-    common = (params.load_top(ThreadsParams), params.load_top(SeedParams))
+    common = (params.load_fields(ThreadsParams), params.load_fields(SeedParams))
     return {**common[0].model_dump(), **common[1].model_dump(), **sections}
 
 

@@ -25,7 +25,7 @@ def main(model_name: str, gradient_name: str) -> None:
     """Train and leave the run directory; a diverging loss or a missing device is a UserError."""
     section = f"train.{model_name}"
     settings = params.load(SECTIONS[model_name], section)
-    seed = params.load_top(SeedParams).seed
+    seed = params.load_fields(SeedParams).seed
     name = f"{model_name}-{gradient_name}"
     engine = gradients.get_trainable(gradient_name)
     with reporting(name, experiment="mnist") as report, progress.epochs(name, settings.epochs) as show:

@@ -43,7 +43,7 @@ class RunDirectory:
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights by name. Raises UserError naming the file where it is missing or damaged."""
-        return _load(self.path / WEIGHTS, safetensors.numpy.load_file)
+        return _load(self.path / WEIGHTS, lambda path: safetensors.numpy.load(path.read_bytes()))
 
     @property
     def normalization(self) -> Path | None:
