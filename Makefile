@@ -24,7 +24,7 @@ repro: setup ## run the pipeline, log it to MLflow, show the comparison
 	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline summary
 
 test: setup ## run the tests
-	@$(ACTIVATE) python -m pytest --cov --cov-report=term
+	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
 
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy

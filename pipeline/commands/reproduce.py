@@ -38,10 +38,7 @@ def reproduce(repository: Path) -> int:
         clone = Path(scratch) / "clone"
         _call("git", "clone", "--quiet", str(repository), str(clone), cwd=repository)
         print(f"reproduce: running every stage of {_head(repository)[:12]} in {clone}", flush=True)
-        environment = {**os.environ, **SURROUNDINGS}
-        # DVC's own variables would point this run at the pipeline that started it.
-        environment = {name: value for name, value in environment.items() if not name.startswith("DVC_")}
-        _call(sys.executable, "-m", "dvc", "repro", "--force", cwd=clone, env=environment)
+        _run_every_stage(clone)
         different = differences(expected, outputs(clone / LOCK))
         if not different:
             print(f"reproduce: identical: all {len(expected)} outputs have the hashes in dvc.lock")
@@ -56,6 +53,18 @@ def reproduce(repository: Path) -> int:
         for line in others:
             print(f"reproduce: {line}")
         return _within_tolerance(repository, clone)
+
+
+def _run_every_stage(clone: Path) -> None:
+    # DVC's own variables would point this run at the pipeline that started it.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    programs = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
+    command = [sys.executable, "-m", "dvc", "repro", "--force"]
+    done = subprocess.run(
+        command, cwd=clone, env={**inherited, "PATH": programs, **SURROUNDINGS}, check=False
+    )
+    if done.returncode:
+        raise UserError("the pipeline fails in the clone; what it said stands above")
 
 
 def outputs(lock: Path) -> dict[str, str]:
@@ -113,6 +122,8 @@ def _accuracies(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[f
 
 
 def _refuse_uncommitted(repository: Path) -> None:
+    if not _call("git", "ls-files", "--", str(LOCK), cwd=repository):
+        raise UserError(f"{LOCK}: is not committed, so there is nothing to compare; run `make repro`, commit")
     changed = _call("git", "status", "--porcelain", "--untracked-files=no", cwd=repository)
     if changed:
         raise UserError(
@@ -125,10 +136,10 @@ def _head(repository: Path) -> str:
     return _call("git", "rev-parse", "HEAD", cwd=repository)
 
 
-def _call(*command: str, cwd: Path, env: dict[str, str] | None = None) -> str:
+def _call(*command: str, cwd: Path) -> str:
     """Run a command and return what it printed; UserError with its last line where it fails."""
     try:
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise UserError(f"{command[0]}: is not installed") from None
     if done.returncode:

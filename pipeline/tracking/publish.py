@@ -27,7 +27,7 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
             "run `make publish` again when the store answers"
         ) from error
     there = len(directories) - added
-    print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {evaluated}")
+    print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {_runs(evaluated)}")
 
 
 def _paths(runs: Path, names: Sequence[str]) -> list[Path]:

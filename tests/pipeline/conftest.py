@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,22 @@ class Repository:
         """Return the text of a file."""
         return (self.path / name).read_text(encoding="utf-8")
 
+    def repro(self, *arguments: str, **environment: str) -> list[str]:
+        """Run `dvc repro`, which must succeed, and return the stages that ran."""
+        return re.findall(
+            r"^Running stage '(.+)':$", self.dvc("repro", *arguments, **environment), re.MULTILINE
+        )
+
+    def outputs(self) -> dict[str, bytes]:
+        """Return every output's bytes, by its path."""
+        made = [self.path / "data", self.path / "results"]
+        files = [file for folder in made for file in folder.rglob("*") if file.is_file()]
+        return {
+            file.relative_to(self.path).as_posix(): file.read_bytes()
+            for file in files
+            if "timings" not in file.parts
+        }
+
 
 def _surroundings() -> dict[str, str]:
     """This process's environment, without what an outer DVC or MLflow run would pass on."""
@@ -115,6 +132,14 @@ def commit(repository: Repository, message: str) -> None:
     repository.git("commit", "--quiet", "--message", message)
 
 
+@pytest.hookimpl(tryfirst=True)  # before the items are handed to processes
+def pytest_collection_modifyitems(items):
+    """Tests of one repository run in one process, also where others run in parallel."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("repository"))
+
+
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
     """The pipeline after one `dvc repro`, committed; its folder's name has a space and an é in it."""
@@ -124,6 +149,18 @@ def repository(tmp_path_factory):
     made.dvc("repro", PYTHONPATH=str(TRACING), GRADLINE_TRACE=str(traces))
     commit(made, "Its outputs")
     return made
+
+
+def copy(repository: Repository, target: Path) -> Repository:
+    """Copy a repository with its outputs and DVC's cache, but without its MLflow store."""
+    shutil.copytree(repository.path, target, ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    return Repository(target)
+
+
+@pytest.fixture
+def copied(repository, tmp_path):
+    """A copy of it to change at will."""
+    return copy(repository, tmp_path / "copy")
 
 
 @pytest.fixture(scope="session")

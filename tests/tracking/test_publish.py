@@ -51,9 +51,9 @@ def test_twice_in_a_row_adds_nothing(
     baseline = {"run": "baseline-ridge", "experiment": "baselines", "model": "softmax"}
     evaluate(leave_run(), leave_run("baseline-ridge", record=baseline, normalization=None))
     publish_missing(RESULTS)
-    assert last_line(capsys) == "publish: 2 runs added, 0 already there; evaluation added to 2"
+    assert last_line(capsys) == "publish: 2 runs added, 0 already there; evaluation added to 2 runs"
     publish_missing(RESULTS)
-    assert capsys.readouterr().out == "publish: 0 runs added, 2 already there; evaluation added to 0\n"
+    assert capsys.readouterr().out == "publish: 0 runs added, 2 already there; evaluation added to 0 runs\n"
     (run,) = runs(client, "softmax-manual")
     (ridge,) = runs(client, "baseline-ridge")
     assert {run.info.status, ridge.info.status} == {"FINISHED"}
@@ -89,7 +89,7 @@ def test_evaluation_lands_on_every_run_of_the_fingerprint_and_the_latest_one_cou
     for accuracy in (0.9, 0.8):
         evaluate(directory, **{"test/accuracy": accuracy, "validation/accuracy": 0.92})
         publish_missing(RESULTS, ["softmax-manual"])
-        assert last_line(capsys) == "publish: 0 runs added, 1 already there; evaluation added to 2"
+        assert last_line(capsys) == "publish: 0 runs added, 1 already there; evaluation added to 2 runs"
         pair = runs(client, "softmax-manual")
         assert [run.data.metrics["test/accuracy"] for run in pair] == [accuracy, accuracy]
     (other,) = runs(client, "softmax-autograd")
@@ -169,7 +169,7 @@ def test_after_the_store_is_deleted_one_command_restores_every_run(
         check=False,
     )
     assert done.stderr == ""
-    assert done.stdout.endswith("publish: 1 run added, 0 already there; evaluation added to 1\n")
+    assert done.stdout.endswith("publish: 1 run added, 0 already there; evaluation added to 1 run\n")
     assert sorted(path.name for path in repository.glob("mlflow.db*")) == ["mlflow.db", "mlflow.db.lock"]
 
 

@@ -1,0 +1,115 @@
+"""What one run of the pipeline leaves in MLflow, and how a lost store is filled again."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline.datasets import mnist
+from tests.pipeline.conftest import SMALL, copy
+
+
+@pytest.fixture(scope="module")
+def client(repository):
+    return store(repository)
+
+
+def store(repository):
+    """A client of the store at a repository's root."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(f"sqlite:///{repository.path / 'mlflow.db'}")
+
+
+def runs_in(client) -> dict[str, list]:
+    """Every run by its name."""
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    found: dict[str, list] = {}
+    for run in client.search_runs(experiments, max_results=1000):
+        found.setdefault(run.info.run_name, []).append(run)
+    return found
+
+
+def test_every_trained_model_has_one_finished_run_that_tells_all(repository, client):
+    evaluated = json.loads(repository.text("results/evaluation.json"))
+    found = runs_in(client)
+    assert set(found) == set(evaluated)
+    for name, [run] in found.items():
+        assert run.info.status == "FINISHED"
+        assert {"fingerprint", "dvc.stage", "git.commit", "git.dirty", "params.digest"} <= set(run.data.tags)
+        assert run.data.params
+        assert run.inputs.dataset_inputs
+        assert run.outputs.model_outputs
+        assert run.data.metrics["test/accuracy"] == evaluated[name]["test/accuracy"]
+        artifacts = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "run")}
+        assert {"run/weights.safetensors", "run/record.json", "run/metrics.json"} <= artifacts
+
+
+def test_training_left_a_point_an_epoch(repository, client):
+    [run] = runs_in(client)["two_layer-manual"]
+    rows = repository.text("results/runs/two_layer-manual/history.csv").splitlines()
+    curve = client.get_metric_history(run.info.run_id, "train/loss")
+    assert [point.step for point in curve] == list(range(1, len(rows)))
+
+
+def test_the_logged_model_scores_raw_images_with_the_accuracy_of_evaluate(repository, client, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{repository.path / 'mlflow.db'}")
+    [run] = runs_in(client)["two_layer-manual"]
+    [output] = run.outputs.model_outputs
+    model = mlflow.pyfunc.load_model(f"models:/{output.model_id}")
+    raw = mnist.load(repository.path / "data/raw")
+    images, labels = (each[: SMALL["normalize.limit"]] for each in (raw.test_images, raw.test_labels))
+    assert images.dtype == np.uint8
+    predicted = model.predict(images.reshape(len(images), -1)).argmax(axis=1)
+    evaluated = json.loads(repository.text("results/evaluation.json"))
+    assert float((predicted == labels).mean()) == evaluated["two_layer-manual"]["test/accuracy"]
+
+
+@pytest.fixture(scope="module")
+def restored(repository, tmp_path_factory):
+    """A copy whose store was deleted, and filled again by `publish`."""
+    made = copy(repository, tmp_path_factory.mktemp("restored") / "copy")
+    publish(made)
+    return made
+
+
+def publish(repository) -> str:
+    done = repository.run(sys.executable, "-m", "pipeline", "publish")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def contents(repository) -> dict[str, list[dict]]:
+    return {name: [run.to_dictionary() for run in runs] for name, runs in runs_in(store(repository)).items()}
+
+
+def test_publishing_restores_every_run_of_a_deleted_store(repository, restored):
+    found = runs_in(store(restored))
+    before = runs_in(store(repository))
+    assert set(found) == set(before)
+    for name, [run] in found.items():
+        [original] = before[name]
+        assert run.info.status == "FINISHED"
+        # How long it took is no part of what a run leaves, so it is gone with the store.
+        assert run.data.metrics == {
+            key: value for key, value in original.data.metrics.items() if key != "duration_seconds"
+        }
+        assert run.data.params == original.data.params
+        assert run.data.tags["fingerprint"] == original.data.tags["fingerprint"]
+        assert run.outputs.model_outputs
+
+
+def test_publishing_again_adds_nothing(restored):
+    before = contents(restored)
+    assert publish(restored).endswith("0 runs added, 10 already there; evaluation added to 0 runs\n")
+    assert contents(restored) == before
+
+
+def test_a_forced_stage_opens_a_second_run_with_the_same_fingerprint(restored):
+    assert restored.repro("--force", "--single-item", "train@softmax-manual") == ["train@softmax-manual"]
+    first, second = runs_in(store(restored))["softmax-manual"]
+    assert first.info.status == second.info.status == "FINISHED"
+    assert first.data.tags["fingerprint"] == second.data.tags["fingerprint"]

@@ -1,0 +1,99 @@
+"""`dvc repro` runs what must run and nothing else, and always leaves the same bytes."""
+
+import json
+import sys
+
+SILENT = {"GRADLINE_TRACKING": "off"}
+SOFTMAX_USERS = {
+    "train@softmax-manual",
+    "train@softmax-autograd",
+    "baseline@logistic_regression",
+    "baseline@sgd_classifier",
+    "check_gradients",
+    "evaluate",
+}
+
+
+def changed(repository) -> set[str]:
+    """The stages with a change of their own, as `dvc status` sees it."""
+    status = json.loads(repository.run(sys.executable, "-m", "dvc", "status", "--json").stdout)
+    return set(status)
+
+
+def touch(repository, module: str) -> None:
+    with (repository.path / module).open("a") as file:
+        file.write("# touched\n")
+
+
+def test_every_stage_ran_and_left_its_outputs(repository):
+    assert changed(repository) == set()
+    measured = json.loads(repository.text("results/evaluation.json"))
+    assert len(measured) == 10
+    assert all(0 < metrics["test/error"] < 0.5 for metrics in measured.values())
+
+
+def test_a_second_repro_runs_nothing(repository):
+    assert repository.repro() == []
+
+
+def test_a_learning_rate_reruns_its_training_its_matched_baseline_and_what_follows(copied):
+    copied.set("train.two_layer.learning_rate", 0.02)
+    assert set(copied.repro(**SILENT)) == {
+        "check_params",
+        "train@two_layer-manual",
+        "train@two_layer-autograd",
+        "baseline@mlp_classifier",
+        "evaluate",
+    }
+    assert copied.repro(**SILENT) == []
+
+
+def test_a_schedule_leaves_the_baseline_that_has_none_alone(copied):
+    copied.set("train.two_layer.schedule", "constant")
+    assert changed(copied) == {"check_params", "train@two_layer-manual", "train@two_layer-autograd"}
+
+
+def test_a_models_file_concerns_only_what_uses_that_model(copied):
+    touch(copied, "pipeline/learning/models/softmax.py")
+    assert changed(copied) == SOFTMAX_USERS
+
+
+def test_the_code_that_publishes_and_the_docs_concern_no_stage(copied):
+    touch(copied, "pipeline/tracking/projection.py")
+    touch(copied, "README.md")
+    assert changed(copied) == set()
+
+
+def test_another_numerical_library_concerns_every_stage_that_computes(copied):
+    touch(copied, "requirements/runtime.txt")
+    stages = {line.split()[0] for line in copied.dvc("stage", "list", "--name-only").splitlines()}
+    assert changed(copied) == stages - {"check_params", "fetch"}
+
+
+def test_forced_stages_leave_the_same_bytes_with_and_without_tracking(copied):
+    before = copied.outputs()
+    lock = copied.text("dvc.lock")
+    stages = ("train@two_layer-manual", "baseline@mlp_classifier")
+    assert set(copied.repro("--force", "--single-item", *stages, **SILENT)) == set(stages)
+    assert copied.outputs() == before
+    assert copied.text("dvc.lock") == lock
+
+
+def test_refused_parameters_touch_no_output(copied):
+    before = copied.outputs()
+    copied.set("train.two_layer.learning_rate", "fast")
+    done = copied.run(sys.executable, "-m", "dvc", "repro", **SILENT)
+    assert done.returncode != 0
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line == "error: params.yaml: train.two_layer.learning_rate = 'fast': allowed is a valid number"
+    assert "Traceback" not in done.stderr
+    assert copied.outputs() == before
+
+
+def test_divergence_leaves_the_earlier_run(copied):
+    before = copied.outputs()
+    copied.set("train.two_layer.learning_rate", 1e9)
+    done = copied.run(sys.executable, "-m", "dvc", "repro", "train@two_layer-manual", **SILENT)
+    assert done.returncode != 0
+    assert "error: params.yaml: train.two_layer: diverged" in done.stderr
+    assert copied.outputs() == before
