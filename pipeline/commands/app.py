@@ -93,11 +93,19 @@ def evaluate(debug: Debug = False) -> None:
 
 
 @app.command()
-def summary() -> None:
+def summary(debug: Debug = False) -> None:
     """Show the comparison of all models, and what to look at next."""
     from pipeline.commands import summary as module
 
     module.show()
+
+
+@app.command()
+def docs(debug: Debug = False) -> None:
+    """Write the produced comparison and the DAG into README.md."""
+    from pipeline.commands import docs as module
+
+    module.write()
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """The comparison of all runs, for a terminal."""
 
+from rich import box
 from rich.table import Table
 
 from pipeline.figures.comparison import Measured, error_with_interval, ranked, validation_error
@@ -7,16 +8,17 @@ from pipeline.figures.comparison import Measured, error_with_interval, ranked, v
 
 def table(evaluation: Measured) -> Table:
     """Return one row a run, the smallest test error first, from the content of results/evaluation.json."""
-    rendered = Table(title="Every run on the test images")
-    rendered.add_column("run")
-    for name in ("test error (95% interval)", "validation error", "log loss", "calibration error"):
-        rendered.add_column(name, justify="right")
+    rendered = Table(
+        title="Test error of every run, with its 95% interval", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    rendered.add_column("run", no_wrap=True)
+    for name in ("test error", "validation", "log loss"):
+        rendered.add_column(name, justify="right", no_wrap=True)
     for run, metrics in ranked(evaluation):
         rendered.add_row(
             run,
             error_with_interval(metrics),
             validation_error(metrics),
             f"{metrics['test/log_loss']:.4f}",
-            f"{metrics['test/calibration_error']:.2%}",
         )
     return rendered
