@@ -36,14 +36,16 @@ def read(file: Path | None = None) -> dict[str, Any]:
         data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; run in the folder that holds it") from None
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{file}: is not UTF-8 text") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-        raise UserError(f"{where}: {' '.join(str(error.problem).split())}") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{file}: {' '.join(str(error).split())}") from None
+        raise UserError(f"{where}: {_line(str(error.problem))}") from None
+    except Exception as error:  # whatever a parser stumbles over, it is the file that is wrong
+        raise UserError(f"{file}: is no YAML ({type(error).__name__}: {_line(str(error))})") from None
     if not isinstance(data, dict):
         raise UserError(f"{file}: expected sections, found {_shown(data)}")
     return data
@@ -113,4 +115,9 @@ def _siblings(section: type[Section], keys: list[str]) -> list[str]:
 
 def _shown(value: Any) -> str:
     """Return the value on one line, cut where it is long or deep."""
-    return " ".join(reprlib.repr(value).split())
+    return _line(reprlib.repr(value))
+
+
+def _line(text: str) -> str:
+    """Return the text on one line, without what could steer a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))

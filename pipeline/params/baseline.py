@@ -28,8 +28,9 @@ class SgdClassifierParams(Section):
 
 
 class MlpClassifierParams(Section):
-    """MLPClassifier, at a constant learning rate."""
+    """MLPClassifier, at a constant learning rate: a part of the rate that `train.two_layer` begins with."""
 
+    rate_factor: float = Field(gt=0, le=1)
     epochs: int = Field(ge=1, le=10_000)
 
 

@@ -1,8 +1,8 @@
 """The section `normalize`: the split and the standardisation."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params import Section
 
@@ -17,9 +17,10 @@ class NormalizeParams(Section):
     limit: int | None = Field(ge=100, le=TRAIN_IMAGES)
     digits_per_class: int = Field(ge=1, le=5_000)
 
-    @model_validator(mode="after")
-    def _leaves_images_to_train_on(self) -> Self:
-        images = self.limit or TRAIN_IMAGES
-        if self.validation >= images:
-            raise ValueError(f"a `validation` of fewer than the {images} images there are")
-        return self
+    @field_validator("limit")
+    @classmethod
+    def _leaves_images_to_train_on(cls, limit: int | None, info: ValidationInfo) -> int | None:
+        held_out = info.data.get("validation", 0)
+        if limit is not None and limit <= held_out:
+            raise ValueError(f"null or more than the {held_out} images of `validation`")
+        return limit

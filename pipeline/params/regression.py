@@ -1,8 +1,8 @@
 """The section `regression`: ridge strengths and the polynomial."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params import Section
 from pipeline.params.shared import PenaltyParams
@@ -14,11 +14,13 @@ class PolynomialParams(Section):
     points: int = Field(ge=2, le=1_000)
     degree: int = Field(ge=1, le=6)
 
-    @model_validator(mode="after")
-    def _points_determine_it(self) -> Self:
-        if self.points <= self.degree:
-            raise ValueError(f"more `points` than the degree, {self.degree}")
-        return self
+    @field_validator("degree")
+    @classmethod
+    def _is_determined_by_the_points(cls, degree: int, info: ValidationInfo) -> int:
+        points = info.data.get("points", degree + 1)
+        if degree >= points:
+            raise ValueError(f"less than the {points} `points`")
+        return degree
 
 
 class RegressionParams(Section):

@@ -4,6 +4,7 @@ Holds the threads before the stage imports a numerical library, turns what goes 
 and records on what machine, and for how long, the stage ran.
 """
 
+import gc
 import json
 import os
 import signal
@@ -48,7 +49,10 @@ def _run(name: str = "", *arguments: str) -> None:
     if name in COMPUTING:
         threads = params.load_fields(ThreadsParams).threads
         machine.prepare(threads)
+        gc.disable()  # what imports make is here to stay: looking for garbage in it only takes time
         stage = import_module(f"pipeline.stages.{name}")
+        gc.freeze()
+        gc.enable()
         machine.hold(threads)
     elif name in MOVING:
         stage = import_module(f"pipeline.stages.{name}")

@@ -143,7 +143,7 @@ def _mlp_classifier() -> Matched:
         penalty=penalty,
         hidden=model.hidden,
         batch_size=model.batch_size,
-        learning_rate=model.learning_rate,
+        learning_rate=own.rate_factor * model.learning_rate,
         momentum=model.momentum,
         epochs=own.epochs,
         seed=params.load_fields(SeedParams).seed,

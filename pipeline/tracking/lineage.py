@@ -80,9 +80,15 @@ def _commit_with(digest: str) -> str | None:
 
 def _dirty() -> str:
     """Say whether anything but what DVC itself writes differs from the commit."""
-    written = [LOCK, "results", *(str(out["path"]) for _, outs in _outputs() for out in outs)]
+    changed = _changed(LOCK, "results")
+    if changed:  # only then: to read dvc.lock takes longer than to ask git
+        changed = _changed(LOCK, "results", *(str(out["path"]) for _, outs in _outputs() for out in outs))
+    return "true" if changed else "false"
+
+
+def _changed(*written: str) -> str:
     excluded = (f":(exclude,literal){path}" for path in dict.fromkeys(written))
-    return "true" if _git("status", "--porcelain", "--", ".", *excluded) else "false"
+    return _git("status", "--porcelain", "--", ".", *excluded)
 
 
 def _outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:

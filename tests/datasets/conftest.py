@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_sources import Exchange, Fetch, Serve, Server, Tiny, idx
 
 from pipeline.datasets import cache, download
 from pipeline.datasets.mnist import FILES
+from tests.datasets.fake_sources import Exchange, Fetch, Serve, Server, Tiny, idx
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_sources import FIRST, NOBODY, Fetch, Server, Tiny, refused
 
 from pipeline.datasets import cache
+from tests.datasets.fake_sources import FIRST, NOBODY, Fetch, Server, Tiny, refused
 
 
 def test_a_second_clone_needs_no_source(fetch: Fetch, mirror: Server, tiny: Tiny, tmp_path: Path) -> None:

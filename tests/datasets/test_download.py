@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_sources import FIRST, NOBODY, Fetch, Serve, Server, Tiny
 
 from pipeline.errors import UserError
+from tests.datasets.fake_sources import FIRST, NOBODY, Fetch, Serve, Server, Tiny
 
 
 def test_when_every_source_fails_one_line_names_each_and_nothing_is_left(

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_sources import idx
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from pipeline.datasets.idx import parse_idx, read_idx
 from pipeline.errors import UserError
+from tests.datasets.fake_sources import idx
 
 arrays = hnp.arrays(np.uint8, hnp.array_shapes(max_dims=4, max_side=6))
 

@@ -5,7 +5,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from fake_sources import FIRST, Fetch, Tiny, add, archived, compressed, refused
+
+from tests.datasets.fake_sources import FIRST, Fetch, Tiny, add, archived, compressed, refused
 
 
 def test_plain_and_compressed_directories_and_archives_bring_the_same_files(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fake_sources import FIRST, Exchange, Fetch, Serve, Server, Tiny, refused
 
 from pipeline.datasets import mirrors
+from tests.datasets.fake_sources import FIRST, Exchange, Fetch, Serve, Server, Tiny, refused
 
 DEADLINE = 0.4
 Fault = Callable[[Exchange, Tiny], None]

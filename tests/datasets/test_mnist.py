@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_sources import Tiny, idx
 
 from pipeline.datasets import mnist
 from pipeline.errors import UserError
+from tests.datasets.fake_sources import Tiny, idx
 
 
 def test_the_table_holds_the_sizes_that_mnist_is_published_with() -> None:

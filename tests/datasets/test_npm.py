@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from fake_sources import Fetch, Server, Tiny, archived, refused
+
+from tests.datasets.fake_sources import Fetch, Server, Tiny, archived, refused
 
 
 def fake_npm(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

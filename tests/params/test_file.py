@@ -1,0 +1,99 @@
+"""What kind of file params.yaml may be, and that a stage is told only of what it asks for."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import params
+from pipeline.errors import UserError
+from pipeline.params.seed import SeedParams
+from pipeline.params.shared import DescentParams, PenaltyParams
+from tests.params.shipped import DATA, FILE, load, refusal
+
+SHIPPED = FILE.read_text(encoding="utf-8")
+READ: list[str] = []
+
+
+def _hear(event: str, arguments: tuple[object, ...]) -> None:
+    if event == params.READ:
+        READ.append(str(arguments[0]))
+
+
+sys.addaudithook(_hear)  # for good: Python can't take one away again
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "expected sections, found None"),
+        ("- 1\n- 2\n", "expected sections, found [1, 2]"),
+        ("threads: [1", "1:12: expected ',' or ']'"),
+        ("threads: !!python/object:os.system rm\n", "1:10: could not determine a constructor for the tag"),
+        ("seed: 0\nseed: 1\n", '2:1: found duplicate key "seed"'),
+        (b"seed: \xff\n", "is not UTF-8 text"),
+        ("seed: \x07\n", "is no YAML"),
+        ("a: *nobody\n", "1:4: found undefined alias"),
+    ],
+)
+def test_what_is_no_plain_yaml_is_refused_with_its_place(content, says, tmp_path):
+    assert refusal(tmp_path, content).startswith(says)
+
+
+def test_nested_aliases_are_refused_without_being_spelt_out(tmp_path):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    bomb = "\n".join(lines) + "\n"
+    assert refusal(tmp_path, SHIPPED + bomb).startswith("a0: unknown key; allowed: ")
+    for value in ("threads: 2", "seed: 0"):
+        key = value.split(":")[0]
+        message = refusal(tmp_path, bomb + SHIPPED.replace(value, f"{key}: *a29", 1))
+        assert message.startswith(f"{key} = [[[[")
+
+
+def test_deep_nesting_is_refused(tmp_path):
+    assert refusal(tmp_path, "seed: " + "[" * 5000 + "]" * 5000).startswith("is no YAML (RecursionError: ")
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no such file; run in the folder that holds it"):
+        params.read(tmp_path / "params.yaml")
+    with pytest.raises(UserError, match=f"^{tmp_path}: Is a directory$"):
+        params.read(tmp_path)
+
+
+def test_a_number_is_one_however_it_is_written(tmp_path):
+    changed = SHIPPED.replace("strength: 3.0e-4", "strength: 3e-4")
+    assert changed != SHIPPED
+    assert load(tmp_path, changed).train.two_layer.penalty.strength == 0.0003
+
+
+def test_a_section_is_read_alone_and_its_name_is_told():
+    READ.clear()
+    penalty = params.load(PenaltyParams, "train.softmax.penalty", file=FILE)
+    assert penalty.model_dump() == DATA["train"]["softmax"]["penalty"]
+    assert READ == ["train.softmax.penalty"]
+
+
+def test_only_the_fields_asked_for_are_read_and_told():
+    READ.clear()
+    taken = params.load_fields(DescentParams, "train.two_layer", file=FILE)
+    assert taken.learning_rate == DATA["train"]["two_layer"]["learning_rate"]
+    assert params.load_fields(SeedParams, file=FILE).seed == DATA["seed"]
+    names = ("learning_rate", "momentum", "batch_size", "penalty")
+    assert [*(f"train.two_layer.{name}" for name in names), "seed"] == READ
+
+
+def test_a_wrong_field_that_nobody_asked_for_does_no_harm(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text(SHIPPED.replace("seed: 0", "seed: zero"))
+    assert params.load(PenaltyParams, "train.softmax.penalty", file=file)
+    with pytest.raises(UserError, match="seed = 'zero': allowed is a valid integer"):
+        params.load_fields(SeedParams, file=file)
+
+
+def test_a_section_that_is_missing_is_named(tmp_path: Path):
+    file = tmp_path / "params.yaml"
+    file.write_text("train: {softmax: 1}\n")
+    with pytest.raises(UserError, match=r"params.yaml: train.softmax.penalty: is missing or no section"):
+        params.load(PenaltyParams, "train.softmax.penalty", file=file)
