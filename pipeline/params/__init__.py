@@ -23,6 +23,10 @@ S = TypeVar("S", bound=Section)
 # The audit event of every parameter read: a test holds dvc.yaml against what stages really read.
 READ = "gradline.params.read"
 
+# Shows a value in a message: nested aliases make it endless where it is short in the file.
+_brief = reprlib.Repr()
+_brief.maxlevel = 2
+
 
 def path() -> Path:
     """Return where the parameters stand: params.yaml in the working directory."""
@@ -115,7 +119,7 @@ def _siblings(section: type[Section], keys: list[str]) -> list[str]:
 
 def _shown(value: Any) -> str:
     """Return the value on one line, cut where it is long or deep."""
-    return _line(reprlib.repr(value))
+    return _line(_brief.repr(value))
 
 
 def _line(text: str) -> str:
