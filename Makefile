@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
 ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 
-.PHONY: help setup repro test lint ui publish reproduce lock clean
+.PHONY: help setup repro test lint ui publish reproduce docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ publish: setup ## add to MLflow what it lacks, without training
 
 reproduce: setup ## run everything again in a temporary clone and compare every output's hash
 	@$(ACTIVATE) python -m pipeline reproduce
+
+docs: setup ## write the produced tables into README.md
+	@$(ACTIVATE) python -m pipeline docs
 
 lock: setup ## write the lock files anew from pyproject.toml
 	@$(ACTIVATE) python requirements/lock.py
