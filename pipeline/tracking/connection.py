@@ -36,23 +36,28 @@ def connect() -> MlflowClient:
     return MlflowClient(store.uri())
 
 
+def import_store() -> None:
+    """Import what a SQLite store takes: MLflow would do it at the first call, and it takes a second."""
+    if store.database():
+        from mlflow.store.tracking import sqlalchemy_store  # noqa: F401
+
+
 def prepare() -> None:
-    """Do what takes seconds and waits for no server: import what SQLite takes, create a new store.
+    """Create a new SQLite store, which takes seconds and waits for no server.
 
     Only one process creates it; the others wait. Raises UserError where there is no place for it.
     """
     database = store.database()
-    if not database:
+    if not database or database.exists():
         return
     from mlflow.store.tracking import sqlalchemy_store
 
     create: Any = sqlalchemy_store.SqlAlchemyStore  # has no types
     try:
-        if not database.exists():
-            database.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{database}.lock", timeout=CREATION):
-                if not database.exists():
-                    _migrate(create, database)
+        database.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{database}.lock", timeout=CREATION):
+            if not database.exists():
+                _migrate(create, database)
     except OSError as error:
         raise UserError(f"{error.filename or database}: {error.strerror or error}") from error
 

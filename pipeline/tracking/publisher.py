@@ -12,10 +12,11 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from pipeline.errors import UserError
+from pipeline.tracking import warm
 
 # Seconds for everything that is left to do when the stage has ended.
 AT_MOST = 90
@@ -23,30 +24,50 @@ AT_MOST = 90
 SIGN_OF_LIFE = 0.5
 
 
-def main() -> None:
-    """Publish what stdin tells of. Nothing is raised: the line `failed <reason>` is the answer."""
+def main(arguments: Sequence[str]) -> int:
+    """Publish what stdin tells of; with `--serve ADDRESS` be the warm publisher that others hand over to."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    if arguments:
+        warm.serve(arguments[1], _import, _publish)
+        return 0
+    status = warm.hand_over()
+    if status is None:
+        _publish()
+    return status or 0
+
+
+def _publish() -> None:
+    """Publish what stdin tells of. Nothing is raised: the line `failed <reason>` is the answer."""
     answers = _take_stdout()
     first = sys.stdin.readline()
     if not first:
         return
     messages: queue.Queue[dict[str, object]] = queue.Queue()
     threading.Thread(target=_receive, args=(messages,), daemon=True).start()
-    # Collecting garbage while MLflow's thousands of classes come into being costs a second, and finds none.
-    gc.disable()
     with _signs_of_life(answers):
-        from pipeline.tracking import connection, streaming
+        _import()
+    from pipeline.tracking import connection, streaming
+
     try:
         with _signs_of_life(answers):
             connection.prepare()
-        gc.freeze()
-        gc.enable()
         streaming.publish(json.loads(first), messages, lambda: _say(answers, "progress"))
     except UserError as error:
         _say(answers, f"failed {error}")
     except Exception as error:
         _say(answers, f"failed {connection.reason(error)}")
+
+
+def _import() -> None:
+    """Import all that publishing takes."""
+    # Collecting garbage while MLflow's thousands of classes come into being costs a second, and finds none.
+    gc.disable()
+    from pipeline.tracking import connection, streaming  # noqa: F401
+
+    connection.import_store()
+    gc.freeze()
+    gc.enable()
 
 
 def _take_stdout() -> IO[str]:
@@ -89,7 +110,7 @@ def _signs_of_life(answers: IO[str]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main()
+    status = main(sys.argv[1:])
     # All is published or given up. Taking down MLflow's modules one by one would cost the stage, which
     # waits for this process, another second.
-    os._exit(0)
+    os._exit(status)

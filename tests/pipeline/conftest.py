@@ -142,11 +142,14 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
-    """The pipeline after one `dvc repro`, committed; its folder's name has a space and an é in it."""
+    """The pipeline after one run as by `make repro`, committed; its folder's name has a space and an é in it."""
     made = copy_of_the_project(tmp_path_factory.mktemp("the pipeline") / "répository")
     traces = made.path.parent / "traces"
     traces.mkdir()
-    made.dvc("repro", PYTHONPATH=str(TRACING), GRADLINE_TRACE=str(traces))
+    done = made.run(
+        sys.executable, "-m", "pipeline", "repro", PYTHONPATH=str(TRACING), GRADLINE_TRACE=str(traces)
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     commit(made, "Its outputs")
     return made
 

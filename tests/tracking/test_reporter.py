@@ -7,18 +7,32 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.tracking import reporter, run_directory
+from pipeline.tracking import reporter, run_directory, warm
 from pipeline.tracking.reporter import publish_evaluation, reporting
 
 History = list[dict[str, float]]
 ROOT = Path(reporter.__file__).resolve().parents[2]
 FAILING_STORE = "not in MLflow, `make publish` adds it"
+
+
+@pytest.fixture(scope="module")
+def warm_publisher() -> Iterator[dict[str, str]]:
+    with warm.publisher() as environment:
+        yield environment
+
+
+@pytest.fixture(autouse=True, params=["on its own", "handed over"])
+def publisher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every claim holds for a publisher that imports MLflow itself and for one that finds it imported."""
+    if request.param == "handed over":
+        for name, value in request.getfixturevalue("warm_publisher").items():
+            monkeypatch.setenv(name, value)
 
 
 def git(*arguments: str) -> str:
