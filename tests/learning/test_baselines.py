@@ -5,7 +5,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
-from pipeline.learning import gradients, least_squares, models, probabilities
+from pipeline.learning import gradients, least_squares, models, probabilities, sgd
 from pipeline.learning.baselines import (
     Fitted,
     logistic_regression,
@@ -85,6 +85,35 @@ def test_one_full_batch_step_of_the_mlp_is_ours(data, penalty):
         np.testing.assert_allclose(theirs.coefs_[i], start[W] - 0.1 * grads[W], rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(theirs.intercepts_[i], start[b] - 0.1 * grads[b], rtol=1e-9, atol=1e-12)
     assert theirs.loss_ == pytest.approx(loss, rel=1e-9)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES, ids=lambda penalty: penalty.kind)
+@pytest.mark.parametrize("batch_size", [16, 40, 1000])
+def test_an_epoch_of_the_mlp_is_ours_minibatch_by_minibatch(data, penalty, batch_size, monkeypatch):
+    X, y = data[0][:80], data[1][:80]  # so that no minibatch is partial
+    network, rng = models.get("two_layer"), np.random.default_rng(1)
+    shapes = network.shapes(D, C, 5)
+    params = {name: 0.5 * rng.standard_normal(shape) for name, shape in shapes.items()}
+
+    class InOrder(MLPClassifier):
+        def _initialize(self, *given):
+            super()._initialize(*given)
+            self.shuffle = False  # or the minibatches would be scikit-learn's secret
+            for i, (W, b) in enumerate((("W1", "b1"), ("W2", "b2"))):
+                self.coefs_[i][:], self.intercepts_[i][:] = params[W], params[b]
+
+    monkeypatch.setattr(mlp_classifier, "MLPClassifier", InOrder)
+    fitted = mlp_classifier.fit(X, y, penalty, 5, batch_size, 0.1, 0.9, 1, 0)
+    optimiser = sgd.Momentum(params, 0.9)
+    # A per-sample penalty is that of the whole training set, in every minibatch.
+    whole = Penalty("sum", penalty.coefficient(len(X)))
+    size = min(batch_size, len(X))
+    for first in range(0, len(X), size):
+        batch = X[first : first + size], y[first : first + size]
+        _, grads = gradients.get("manual").loss_and_grads(network, params, *batch, penalty=whole)
+        optimiser.step(params, grads, 0.1)
+    for name, value in params.items():
+        np.testing.assert_allclose(fitted.params[name], value, rtol=1e-9, atol=1e-12)
 
 
 def _alpha(penalty, X, y) -> float:

@@ -7,77 +7,145 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.learning import sgd
+from pipeline.learning.sgd import Momentum
+from tests.learning.problems import copied
 
-EPOCHS = 5
-
-
-def test_a_constant_rate_never_changes():
-    rate = sgd.learning_rates("constant", 0.1, 0.5, EPOCHS)
-    assert [rate(completed) for completed in (0, 0.5, 4.99)] == [0.1] * 3
-
-
-def test_an_exponential_rate_falls_after_every_completed_epoch():
-    rate = sgd.learning_rates("exponential", 0.1, 0.95, EPOCHS)
-    assert rate(0) == rate(0.99) == 0.1
-    assert rate(3) == rate(3.5) == pytest.approx(0.1 * 0.95**3, rel=1e-15)
+rng = np.random.default_rng
+relaxed = settings(max_examples=40, deadline=None)
+sizes = given(samples=st.integers(1, 60), batch_size=st.integers(1, 80), seed=st.integers(0, 2**32 - 1))
 
 
-def test_a_cosine_rate_is_that_of_torch():
-    parameter = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.SGD([parameter], lr=0.1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=EPOCHS)
-    rate = sgd.learning_rates("cosine", 0.1, 0.5, EPOCHS)
-    for epoch in range(EPOCHS + 1):
-        assert rate(epoch) == pytest.approx(optimiser.param_groups[0]["lr"], abs=1e-15)
+# Schedules
+
+
+@relaxed
+@given(st.floats(0, 20))
+def test_a_constant_rate_never_changes(completed: float) -> None:
+    assert sgd.learning_rates("constant", 0.3, 0.5, 20)(completed) == 0.3
+
+
+def test_an_exponential_rate_decays_at_each_completed_epoch_and_not_within_one() -> None:
+    rate = sgd.learning_rates("exponential", 0.4, 0.5, 3)
+    assert [rate(e) for e in (0, 0.5, 0.999, 1, 1.5, 2)] == [0.4, 0.4, 0.4, 0.2, 0.2, 0.1]
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100])
+def test_a_cosine_rate_is_torchs_cosine_annealing(steps: int) -> None:
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimiser = torch.optim.SGD([parameter], lr=0.4)
+    annealing = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=steps)
+    rate = sgd.learning_rates("cosine", 0.4, 0.5, 10)
+    for step in range(steps + 1):
+        assert rate(10 * step / steps) == pytest.approx(annealing.get_last_lr()[0], rel=1e-9, abs=1e-12)
         optimiser.step()
-        schedule.step()
+        annealing.step()
 
 
-@settings(deadline=None)
-@given(st.integers(1, 200), st.integers(1, 250), st.integers(0, 2**32 - 1))
-def test_without_replacement_every_sample_comes_once(samples, batch_size, seed):
-    batches = list(sgd.minibatches(samples, batch_size, False, np.random.default_rng(seed)))
-    assert sorted(np.concatenate(batches)) == list(range(samples))
-    assert len(batches) == math.ceil(samples / batch_size)
-    assert all(len(batch) == min(batch_size, samples) for batch in batches[:-1])
+def test_a_cosine_rate_starts_at_the_initial_one_is_halved_midway_and_ends_at_zero() -> None:
+    rate = sgd.learning_rates("cosine", 0.4, 0.5, 8)
+    assert rate(0) == 0.4
+    assert rate(4) == pytest.approx(0.2, rel=1e-15)
+    assert rate(8) == 0
 
 
-@settings(deadline=None)
-@given(st.integers(1, 200), st.integers(1, 250), st.integers(0, 2**32 - 1))
-def test_with_replacement_there_are_as_many_minibatches_and_all_are_full(samples, batch_size, seed):
-    batches = list(sgd.minibatches(samples, batch_size, True, np.random.default_rng(seed)))
-    assert len(batches) == math.ceil(samples / batch_size)
-    assert all(len(batch) == min(batch_size, samples) for batch in batches)
-    assert all(0 <= index < samples for batch in batches for index in batch)
+# Minibatches
 
 
-def test_with_replacement_samples_come_twice():
-    batch = next(sgd.minibatches(100, 100, True, np.random.default_rng(0)))
-    # All 100 different has the probability 100!/100^100, about 1e-42.
-    assert len(set(batch)) < 100
+@relaxed
+@sizes
+def test_without_replacement_every_sample_comes_once_and_the_rest_last(samples, batch_size, seed) -> None:
+    batches = list(sgd.minibatches(samples, batch_size, False, rng(seed)))
+    np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(samples))
+    full = min(batch_size, samples)
+    assert [len(batch) for batch in batches[:-1]] == [full] * (math.ceil(samples / full) - 1)
+    assert len(batches[-1]) == samples - full * (len(batches) - 1)
 
 
-def test_each_epoch_has_an_order_of_its_own():
-    rng = np.random.default_rng(0)
-    first, second = (np.concatenate(list(sgd.minibatches(50, 8, False, rng))) for _ in range(2))
-    assert not np.array_equal(first, second)
+@relaxed
+@sizes
+def test_with_replacement_there_are_as_many_minibatches_and_all_are_full(samples, batch_size, seed) -> None:
+    batches = list(sgd.minibatches(samples, batch_size, True, rng(seed)))
+    full = min(batch_size, samples)
+    assert [len(batch) for batch in batches] == [full] * math.ceil(samples / full)
+    assert all(((batch >= 0) & (batch < samples)).all() for batch in batches)
 
 
-def test_momentum_takes_the_steps_of_torch():
-    rng = np.random.default_rng(0)
-    start, gradients = rng.standard_normal(7), rng.standard_normal((20, 7))
-    theirs = torch.from_numpy(start.copy()).requires_grad_()
-    optimiser = torch.optim.SGD([theirs], lr=0.1, momentum=0.9)
-    ours = {"W": start.copy()}
-    momentum = sgd.Momentum(ours, 0.9)
-    for gradient in gradients:
-        momentum.step(ours, {"W": gradient.copy()}, 0.1)
-        theirs.grad = torch.from_numpy(gradient.copy())
+def test_with_replacement_samples_come_independently_and_evenly() -> None:
+    drawn = np.concatenate([b for e in range(200) for b in sgd.minibatches(50, 10, True, rng(e))])
+    assert any(len(set(batch)) < 10 for batch in sgd.minibatches(50, 10, True, rng(0)))
+    # 10,000 draws of 50: each comes 200 times with a standard deviation of √(200·0.98) = 14.
+    assert np.abs(np.bincount(drawn, minlength=50) - 200).max() < 4 * 14
+
+
+@pytest.mark.parametrize("replacement", [False, True])
+def test_one_generator_orders_every_epoch_anew_and_the_same_seed_alike(replacement: bool) -> None:
+    def epochs() -> list[list[int]]:
+        generator = rng(3)
+        return [
+            np.concatenate(list(sgd.minibatches(40, 7, replacement, generator))).tolist() for _ in range(2)
+        ]
+
+    assert epochs() == epochs()
+    assert epochs()[0] != epochs()[1]
+
+
+# Momentum
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_momentum_is_torchs_at_a_constant_rate(momentum: float) -> None:
+    params = {"W": rng(0).standard_normal((3, 2)), "b": rng(1).standard_normal(2)}
+    theirs = [torch.nn.Parameter(torch.from_numpy(value.copy())) for value in params.values()]
+    optimiser = torch.optim.SGD(theirs, lr=0.1, momentum=momentum)
+    ours = Momentum(params, momentum)
+    for step in range(20):
+        grads = {name: rng([step, len(name)]).standard_normal(v.shape) for name, v in params.items()}
+        for parameter, grad in zip(theirs, grads.values(), strict=True):
+            parameter.grad = torch.from_numpy(grad.copy())
         optimiser.step()
-    np.testing.assert_allclose(ours["W"], theirs.detach().numpy(), rtol=1e-12)
+        ours.step(params, grads, 0.1)
+    for value, parameter in zip(params.values(), theirs, strict=True):
+        np.testing.assert_allclose(value, parameter.detach().numpy(), rtol=1e-12)
 
 
-def test_without_momentum_a_step_is_rate_times_gradient():
-    ours = {"W": np.array([1.0, 2.0])}
-    sgd.Momentum(ours, 0.0).step(ours, {"W": np.array([10.0, -10.0])}, 0.01)
-    np.testing.assert_allclose(ours["W"], [0.9, 2.1], rtol=1e-15)
+def test_under_a_constant_gradient_momentum_moves_by_its_closed_form() -> None:
+    # After k steps: -rate·g·Σ_{j=1..k} (1 - μʲ)/(1 - μ).
+    params, grad, mu, rate = {"W": np.zeros((2, 2))}, np.array([[1.0, -2.0], [0.5, 0.0]]), 0.9, 0.05
+    optimiser = Momentum(params, mu)
+    for _ in range(30):
+        optimiser.step(params, {"W": grad.copy()}, rate)
+    expected = -rate * grad * sum((1 - mu**j) / (1 - mu) for j in range(1, 31))
+    np.testing.assert_allclose(params["W"], expected, rtol=1e-12)
+
+
+def test_a_new_rate_applies_to_the_new_gradient_alone() -> None:
+    # v ← μ·v - rate·g, as scikit-learn's SGDOptimizer; torch would apply the new rate to the whole velocity.
+    params = {"W": np.zeros(1)}
+    optimiser = Momentum(params, 0.5)
+    optimiser.step(params, {"W": np.ones(1)}, 1.0)
+    optimiser.step(params, {"W": np.ones(1)}, 0.1)
+    assert params["W"][0] == pytest.approx(-1 - (0.5 + 0.1))
+
+
+def test_on_a_quadratic_momentum_follows_its_two_term_recurrence() -> None:
+    # Polyak 1964: x ← x - rate·λ·x + μ·(x - x_before).
+    params, curvature, mu, rate = {"W": np.array([1.0])}, 3.0, 0.8, 0.1
+    optimiser, before, x = Momentum(params, mu), 1.0, 1.0
+    for _ in range(50):
+        optimiser.step(params, {"W": curvature * params["W"]}, rate)
+        before, x = x, x - rate * curvature * x + mu * (x - before)
+        assert params["W"][0] == pytest.approx(x, rel=1e-9)
+
+
+def test_without_momentum_a_step_is_rate_times_gradient_and_in_place_on_tensors_too() -> None:
+    start = {"W": np.array([[1.0, 2.0]]), "b": np.array([3.0])}
+    grads = {"W": np.array([[0.5, -1.0]]), "b": np.array([2.0])}
+    arrays, tensors = copied(start), {k: torch.from_numpy(v.copy()) for k, v in start.items()}
+    held = arrays["W"], tensors["W"]
+    Momentum(arrays, 0.0).step(arrays, copied(grads), 0.1)
+    Momentum(tensors, 0.0).step(tensors, {k: torch.from_numpy(v.copy()) for k, v in grads.items()}, 0.1)
+    assert arrays["W"] is held[0]
+    assert tensors["W"] is held[1]
+    for name, value in start.items():
+        np.testing.assert_allclose(arrays[name], value - 0.1 * grads[name], rtol=1e-15)
+        np.testing.assert_array_equal(tensors[name].numpy(), arrays[name])

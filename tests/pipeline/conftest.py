@@ -142,7 +142,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
-    """The pipeline after one run as by `make repro`, committed; its folder's name has a space and an é in it."""
+    """The pipeline after a run as by `make repro`, committed; a space and an é are in its path."""
     made = copy_of_the_project(tmp_path_factory.mktemp("the pipeline") / "répository")
     traces = made.path.parent / "traces"
     traces.mkdir()

@@ -13,6 +13,6 @@ def runs(repository) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("where", [[], ["--temp"]], ids=["workspace", "temporary copy"])
 def test_an_experiment_logs_to_the_main_store(copied, where):
-    copied.dvc("exp", "run", *where, "-S", "baseline.ridge.solver=svd")
+    copied.dvc("exp", "run", *where, "-S", "baseline.ridge.solver=svd", "baseline@ridge")
     assert runs(copied) == [("baseline-ridge", "FINISHED")]
     assert not list((copied.path / ".dvc/tmp").rglob("mlflow.db"))
