@@ -49,12 +49,11 @@ def replacing(directory: Path) -> Iterator[Path]:
 
 def _swap(new: Path, directory: Path, old: Path) -> None:
     """Give `new` the directory's name. A directory can't replace another in one step: undo if it fails."""
-    if not directory.exists():
-        new.rename(directory)
-        return
-    directory.rename(old)
     try:
+        if directory.exists():
+            directory.rename(old)
         new.rename(directory)
     except BaseException:
-        old.rename(directory)
+        if old.exists() and not directory.exists():
+            old.rename(directory)
         raise

@@ -64,10 +64,14 @@ def relu_backward(dy: Array, y: Array) -> Array:
 
 
 def sigmoid(z: Array) -> Array:
-    """1 / (1 + exp(-z)), which overflows for no z: exp sees only -|z|."""
-    xp = array_namespace(z)
-    e = xp.exp(-xp.abs(z))
-    return xp.where(z >= 0, 1 / (1 + e), e / (1 + e))
+    """1 / (1 + exp(-z)), which overflows for no z: exp sees only -|z|.
+
+    torch has its own: it would differentiate the |z| of ours to 0 at exactly 0.
+    """
+    if hasattr(z, "sigmoid"):
+        return z.sigmoid()
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
 
 
 def log_softmax(scores: Array, out: Array | None = None) -> Array:

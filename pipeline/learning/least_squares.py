@@ -86,6 +86,8 @@ def quadratic(data: Moments, penalty: Penalty) -> Quadratic:
 def iterations_needed(smallest: float, largest: float, tolerance: float) -> int:
     """Return the iterations that shrink the error to `tolerance` times itself, at the best rate."""
     contraction = (largest - smallest) / (largest + smallest)
+    if contraction == 0:
+        return 1  # all eigenvalues are equal: the first step lands on the solution
     return math.ceil(math.log(tolerance) / math.log(contraction))
 
 

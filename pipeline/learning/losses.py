@@ -66,9 +66,10 @@ def _squared_error_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh
 
 
 def _binary_cross_entropy(scores: Array, y: Array) -> Array:
-    # -t·log σ(s) - (1 - t)·log(1 - σ(s)) = max(s, 0) - t·s + log(1 + exp(-|s|))
+    # -log σ(s) = log(1 + exp(-s)) where the target is 1, and -log(1 - σ(s)) = log(1 + exp(s)) where it is 0
     xp = array_namespace(scores)
-    return xp.sum(scores * (scores > 0) - _one_hot(y, scores) * scores + xp.log1p(xp.exp(-xp.abs(scores))))
+    against = (1 - 2 * _one_hot(y, scores)) * scores  # (N, C)
+    return xp.sum(xp.logaddexp(against, xp.zeros_like(against)))
 
 
 def _binary_cross_entropy_and_gradient(

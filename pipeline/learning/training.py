@@ -1,6 +1,6 @@
 """The training loop: minibatches, gradient, update; history an epoch; the best epoch by validation."""
 
-import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -82,7 +82,7 @@ def fit(
     history: list[Row] = []
     best = Trained({}, 0, history)
     best_accuracy = -1.0
-    limit = math.inf
+    limit = sys.float_info.max  # the first loss may be anything finite
     for epoch in range(1, settings.epochs + 1):
         total, rate = 0.0, 0.0
         for step, index in enumerate(settings.minibatches()):
@@ -94,7 +94,8 @@ def fit(
             value = float(loss)
             if not value <= limit:
                 raise DivergedError(_diagnosis(value, epoch, step, rate))
-            limit = min(limit, DIVERGENCE_FACTOR * value)
+            if epoch == 1 and step == 0:
+                limit = DIVERGENCE_FACTOR * value
             rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
             optimiser.step(params, grads, rate)
             total += value

@@ -5,6 +5,7 @@ and records on what machine, and for how long, the stage ran.
 """
 
 import gc
+import inspect
 import json
 import os
 import signal
@@ -58,6 +59,10 @@ def _run(name: str = "", *arguments: str) -> None:
         stage = import_module(f"pipeline.stages.{name}")
     else:
         raise UserError(f"stage {name!r}: choose one of {', '.join(MOVING + COMPUTING)}")
+    try:
+        inspect.signature(stage.main).bind(*arguments)
+    except TypeError as error:
+        raise UserError(f"stage {name!r}: {error}; it takes {inspect.signature(stage.main)}") from None
     stage.main(*arguments)
     _record(name in COMPUTING, time.perf_counter() - started)
 

@@ -32,7 +32,7 @@ LEARNING_RATES = {
 
 
 def main() -> None:
-    """Check, write the worst error of every parameter, and fail where one is over its bound."""
+    """Check, fail where an error is over its bound, and write the worst error of every parameter."""
     settings = params.load(GradientsParams, "gradients")
     seed = params.load_fields(SeedParams).seed
     images, labels = splits.read(records.NORMALIZED / "train")
@@ -40,10 +40,11 @@ def main() -> None:
     for name in models.NAMES:
         rng = generator(seed, f"gradients of {name}")
         problem = _problem(name, images, labels, settings.samples, rng)
-        points = [*_trajectory(name, problem, settings, rng), *_random_points(problem, settings, rng)]
-        worst[name] = _worst([_check(problem, point, settings, rng) for point in points])
-    write_json(RESULTS, {"bounds": BOUNDS, "worst_relative_errors": worst})
+        with np.errstate(invalid="ignore"):  # an error that is no number is over its bound
+            points = [*_trajectory(name, problem, settings, rng), *_random_points(problem, settings, rng)]
+            worst[name] = _worst([_check(problem, point, settings, rng) for point in points])
     _hold(worst)
+    write_json(RESULTS, {"bounds": BOUNDS, "worst_relative_errors": worst})
 
 
 def _problem(name: str, images: Array, labels: Array, samples: int, rng: np.random.Generator) -> Problem:

@@ -23,11 +23,16 @@ from pipeline.tracking.reporter import reporting
 
 def main(model_name: str, gradient_name: str) -> None:
     """Train and leave the run directory; a diverging loss or a missing device is a UserError."""
+    if model_name not in SECTIONS:
+        raise UserError(f"model {model_name!r}: choose one of {', '.join(SECTIONS)}")
     section = f"train.{model_name}"
     settings = params.load(SECTIONS[model_name], section)
     seed = params.load_fields(SeedParams).seed
     name = f"{model_name}-{gradient_name}"
-    engine = gradients.get_trainable(gradient_name)
+    try:
+        engine = gradients.get_trainable(gradient_name)
+    except ValueError as error:
+        raise UserError(str(error)) from None
     with reporting(name, experiment="mnist") as report, progress.epochs(name, settings.epochs) as show:
 
         def observe(row: training.Row) -> None:

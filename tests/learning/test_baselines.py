@@ -166,3 +166,17 @@ def test_the_same_seed_gives_the_same_coefficients_whatever_the_threads(data):
         sgd_classifier.fit(X, y, PENALTIES[0], 0.01, 3, threads=threads, seed=0) for threads in (1, 2)
     )
     np.testing.assert_array_equal(first.params["W"], second.params["W"])
+
+
+def test_the_sgd_classifier_keeps_the_mean_of_the_weights_over_its_steps(data):
+    X, y = data
+    averaged = sgd_classifier.fit(X, y, PENALTIES[0], 0.01, 3, threads=1, seed=0).params
+    given = {
+        "loss": "log_loss",
+        "alpha": 2 * PENALTIES[0].strength,
+        "learning_rate": "constant",
+        "eta0": 0.01,
+    }
+    for average in (True, False):
+        theirs = SGDClassifier(**given, max_iter=3, tol=None, random_state=0, average=average).fit(X, y)
+        assert np.array_equal(averaged["W"], theirs.coef_.T) == average

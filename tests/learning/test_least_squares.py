@@ -119,7 +119,6 @@ def test_four_fifths_of_the_iterations_predicted_are_too_few_for_the_worst_start
     assert least_squares.relative_distance(early, solution) > tolerance
 
 
-@pytest.mark.xfail(strict=True, reason="the logarithm of a contraction of 0")
 def test_one_iteration_is_enough_where_all_eigenvalues_are_equal():
     # At the best rate, 1/λ, gradient descent is Newton's method.
     loss = least_squares.Quadratic(2 * np.eye(3), np.ones((3, 1)))

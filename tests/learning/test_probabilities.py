@@ -86,7 +86,6 @@ def test_an_unknown_name_is_answered_with_the_names_there_are() -> None:
         probabilities.get("sparsemax")
 
 
-@pytest.mark.xfail(strict=True, reason="0/0 where every class's probability is too small for its type")
 @pytest.mark.parametrize(("dtype", "score"), [(np.float64, -800), (np.float32, -110)])
 def test_one_vs_rest_is_finite_where_no_class_is_likely(dtype: type, score: float) -> None:
     # scikit-learn's own one-vs-rest classifiers call the classes equally likely there.

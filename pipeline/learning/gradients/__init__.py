@@ -64,11 +64,11 @@ def get_trainable(name: str) -> TrainingEngine:
 
 def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
     """Raise ValueError where X (N, D) and y don't fit the parameters, or a label is no class."""
-    first, last = params.get("W1", params.get("W")), params.get("W2", params.get("W"))
-    if first is None or last is None or X.ndim != 2 or X.shape[1] != first.shape[0]:
-        shapes = {name: tuple(value.shape) for name, value in params.items()}
+    shapes = {name: tuple(value.shape) for name, value in params.items()}
+    inputs, hidden = (*shapes.get("W1", shapes.get("W", ())), 0, 0)[:2]
+    outputs = (*shapes.get("W2", shapes.get("W", ())), 0, 0)[1]
+    if X.ndim != 2 or X.shape[1] != inputs or shapes != model.shapes(inputs, outputs, hidden):
         raise ValueError(f"X of shape {tuple(X.shape)} does not fit parameters of shapes {shapes}")
-    outputs = last.shape[1]
     if model.LOSS.takes_labels:
         if y.ndim != 1 or len(y) != len(X):
             raise ValueError(f"labels of shape {tuple(y.shape)}: expected ({len(X)},)")

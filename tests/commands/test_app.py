@@ -1,0 +1,185 @@
+"""`python -m pipeline`: what each command says, and with which status it ends."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands import app
+from pipeline.stages import __main__ as stages
+
+REPOSITORY = Path(__file__).parents[2]
+COMMANDS = {
+    *(
+        "check",
+        "repro",
+        "fetch",
+        "normalize",
+        "fit_regression",
+        "check_gradients",
+        "train",
+        "baseline",
+        "evaluate",
+    ),
+    *("summary", "docs", "publish", "ui", "reproduce"),
+}
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Run a command in a folder with the shipped params.yaml; return status, stdout and stderr."""
+    (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+    def called(*arguments):
+        monkeypatch.setattr(sys, "argv", ["pipeline", *arguments])
+        status = 0
+        try:
+            app.main()
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capsys.readouterr()
+
+    return called
+
+
+def test_help_lists_every_command_with_what_it_does(call):
+    status, out, _ = call("--help")
+    assert status == 0
+    assert {command.name or command.callback.__name__ for command in app.app.registered_commands} == COMMANDS
+    for command in COMMANDS:
+        assert any(f" {command} " in line and len(line.split()) > 4 for line in out.splitlines()), command
+
+
+def test_without_a_command_the_help_is_shown(call):
+    _, out, err = call()
+    assert "reproduce" in out + err
+
+
+def test_an_unknown_command_and_option_are_refused_by_name_without_a_traceback(call):
+    for arguments, name in ((("nonsense",), "nonsense"), (("check", "--nonsense"), "--nonsense")):
+        status, out, err = call(*arguments)
+        assert (status, out) == (2, "")
+        assert name in err
+        assert "Traceback" not in err
+
+
+def test_python_dash_m_runs_the_command_line(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", "check"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+    )
+    told = "error: params.yaml: no such file; run in the folder that holds it\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+
+
+def test_check_says_nothing_of_the_shipped_parameters_and_writes_nothing(call, tmp_path):
+    assert call("check") == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_check_refuses_a_wrong_parameter_in_one_line(call, tmp_path):
+    text = (tmp_path / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("momentum:", "momentun:", 1))
+    status, out, err = call("check")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: params.yaml: train.softmax.")
+    assert len(err.splitlines()) == 1
+    status, _, err = call("check", "--debug")
+    assert status == 2
+    assert err.startswith("Traceback")
+    assert err.splitlines()[-1].startswith("error: params.yaml: train.softmax.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *[("fetch",), ("normalize",), ("fit_regression",), ("check_gradients",), ("evaluate",)],
+        *[("train", "softmax", "manual"), ("baseline", "ridge")],
+    ],
+)
+def test_a_stage_is_run_by_its_launcher_with_its_arguments(call, monkeypatch, arguments):
+    handed = []
+    monkeypatch.setattr(stages, "main", handed.append)
+    assert call(*arguments) == (0, "", "")
+    assert call(*arguments, "--debug") == (0, "", "")
+    assert handed == [[*arguments], [*arguments, "--debug"]]
+
+
+def test_summary_before_the_pipeline_has_run_says_what_to_run(call):
+    told = "error: results/evaluation.json: no such file; run `make repro` first\n"
+    assert call("summary") == (2, "", told)
+
+
+def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_path):
+    evaluation = {
+        run: {
+            **{f"{split}/error": error for split in ("validation", "test")},
+            **{f"{split}/error_low": error - 0.01 for split in ("validation", "test")},
+            **{f"{split}/error_high": error + 0.01 for split in ("validation", "test")},
+            **{f"{split}/accuracy": 1 - error for split in ("validation", "test")},
+            "test/log_loss": 2 * error,
+        }
+        for run, error in (("softmax-manual", 0.075), ("two_layer-manual", 0.015), ("baseline-ridge", 0.145))
+    }
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/evaluation.json").write_text(json.dumps(evaluation))
+    status, out, err = call("summary")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    ranks = [next(i for i, line in enumerate(lines) if line.split()[:1] == [run]) for run in evaluation]
+    assert ranks[1] < ranks[0] < ranks[2]
+    assert "1.50%" in lines[ranks[1]]
+    assert lines[ranks[1]].rstrip().endswith("0.0300")
+    assert all(f"make {target}" in out for target in ("ui", "reproduce"))
+
+
+def test_ui_on_a_port_that_is_taken_names_it_and_another(call):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = f"error: port {port}: is taken; name another: make ui PORT={port + 1}\n"
+        assert call("ui", "--port", str(port)) == (2, "", told)
+
+
+def test_ui_becomes_a_server_on_this_machine_only_with_the_pipelines_store(call, monkeypatch, tmp_path):
+    became = []
+    monkeypatch.setattr(os, "execv", lambda program, command: became.extend(command))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    status, out, _ = call("ui", "--port", port)
+    assert (status, out) == (0, f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)\n")
+    assert became[became.index("--host") + 1] == "127.0.0.1"
+    assert became[became.index("--port") + 1] == port
+    assert became[became.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http"])
+def test_ui_refuses_what_is_no_port(call, port):
+    status, _, err = call("ui", "--port", port)
+    assert status == 2
+    assert "--port" in err
+
+
+def test_publish_without_any_run_says_what_brings_them(call):
+    told = "error: results/runs: no runs; `dvc pull` or `make repro` brings them\n"
+    assert call("publish") == (2, "", told)
+
+
+def test_docs_before_the_pipeline_has_run_says_what_to_run(call, tmp_path):
+    (tmp_path / "README.md").write_text("# A page\n")
+    status, _, err = call("docs")
+    assert (status, err) == (2, "error: results/comparison.md: no such file; run `make repro` first\n")
+    assert (tmp_path / "README.md").read_text() == "# A page\n"

@@ -1,0 +1,85 @@
+"""What the gradient engines do beside differentiating: which there are, and how they hold a minibatch."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.learning import gradients
+from pipeline.learning.arrays import Array, Workspace, fresh
+from pipeline.learning.gradients import autograd, manual
+
+TRAINABLE = pytest.mark.parametrize("engine", ["manual", "autograd"])
+X = np.random.default_rng(0).standard_normal((9, 4))
+LABELS = np.arange(9)
+
+
+def test_an_unknown_engine_is_answered_with_the_names_there_are() -> None:
+    with pytest.raises(ValueError, match="gradient 'symbolic': choose one of manual, autograd, numeric"):
+        gradients.get("symbolic")
+
+
+def test_differences_are_refused_for_training_and_the_others_are_not() -> None:
+    with pytest.raises(ValueError, match="gradient 'numeric': two evaluations a weight are too slow"):
+        gradients.get_trainable("numeric")
+    assert gradients.get_trainable("manual") is manual
+    assert gradients.get_trainable("autograd") is autograd
+
+
+@pytest.mark.parametrize("engine", ["manual", "numeric"])
+def test_an_engine_that_needs_no_torch_imports_none(engine: str) -> None:
+    program = (
+        "import sys\n"
+        "from pipeline.learning import gradients\n"
+        f"gradients.get({engine!r})\n"
+        "print([m for m in ('torch', 'sklearn', 'mlflow', 'matplotlib') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@TRAINABLE
+@pytest.mark.parametrize("array", [X, X.astype(np.float32), LABELS], ids=["float64", "float32", "labels"])
+def test_rows_are_gathered_in_the_order_and_as_often_as_asked(engine: str, array: Array) -> None:
+    chosen, index = gradients.get_trainable(engine), np.array([5, 0, 5])
+    for buffer in (fresh, Workspace(array.dtype)):
+        gathered = chosen.gather(chosen.to_native(array, "cpu"), index, buffer)
+        np.testing.assert_array_equal(chosen.to_numpy(gathered), array[index], strict=True)
+
+
+def test_manual_gathers_into_the_same_memory_at_every_step() -> None:
+    workspace = Workspace(np.float64)
+    first = manual.gather(X, np.array([0, 1]), workspace)
+    assert manual.gather(X, np.array([7, 8]), workspace) is first
+    np.testing.assert_array_equal(first, X[7:])
+
+
+@TRAINABLE
+def test_what_is_given_back_is_in_memory_of_its_own(engine: str) -> None:
+    chosen = gradients.get_trainable(engine)
+    native = chosen.to_native(X, "cpu")
+    given = chosen.to_numpy(native)
+    given[:] = 0
+    np.testing.assert_array_equal(chosen.to_numpy(native), X)
+
+
+def test_a_tensor_is_in_memory_of_its_own_so_that_training_changes_no_array() -> None:
+    start = X.copy()
+    tensor = autograd.to_native(start, "cpu")
+    tensor += 1
+    np.testing.assert_array_equal(start, X)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_labels_become_the_integers_that_torch_indexes_with(dtype: type) -> None:
+    assert autograd.to_native(LABELS.astype(dtype), "cpu").dtype == torch.int64
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device 'cuda': the manual gradient runs on NumPy, on the cpu only"):
+        manual.to_native(X, "cuda")
+    with pytest.raises(ValueError, match="device 'cuda:1': this torch finds no CUDA device; use cpu"):
+        autograd.to_native(X, "cuda:1")

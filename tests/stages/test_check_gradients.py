@@ -1,0 +1,108 @@
+"""The check on eight images: green for the gradients as they are, red for any that is wrong."""
+
+import json
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.learning import models
+from pipeline.learning.penalty import Penalty
+from pipeline.stages import check_gradients
+
+CASES = [(model, name) for model in models.NAMES for name in models.get(model).shapes(784, 10, 4)]
+
+
+@pytest.fixture
+def project(few_pixels):
+    return few_pixels
+
+
+def plant(monkeypatch, model, name, change):
+    """Let the model's backward return another gradient of the parameter `name`."""
+    module = models.get(model)
+    backward = module.backward
+
+    def wrong(*arguments, **named):
+        grads = backward(*arguments, **named)
+        return {**grads, name: change(grads[name])}
+
+    monkeypatch.setattr(module, "backward", wrong)
+
+
+def test_every_gradient_of_every_model_is_within_its_bounds_and_reported(project):
+    check_gradients.main()
+    report = json.loads((project / "results/gradients.json").read_text())
+    errors = report["worst_relative_errors"]
+    found = [(m, n) for m, checks in errors.items() for n in checks["directions"]]
+    assert sorted(found) == sorted(CASES)
+    for checks in errors.values():
+        assert set(checks) == {"autograd_float64", "autograd_float32", "directions", "coordinates"}
+        for kind, by_name in checks.items():
+            assert all(error <= report["bounds"][kind] for error in by_name.values())
+    # Rounding leaves something: errors of exactly zero everywhere would be of a gradient held to itself.
+    assert all(max(checks["directions"].values()) > 0 for checks in errors.values())
+
+
+def test_a_second_check_leaves_the_same_bytes(project):
+    check_gradients.main()
+    first = (project / "results/gradients.json").read_bytes()
+    check_gradients.main()
+    assert (project / "results/gradients.json").read_bytes() == first
+
+
+@pytest.mark.parametrize(("model", "name"), CASES)
+def test_a_gradient_with_a_factor_of_two_goes_red_by_the_name_of_parameter_and_file(
+    project, monkeypatch, model, name
+):
+    plant(monkeypatch, model, name, lambda grad: 2 * grad)
+    told = (
+        rf"^gradient of {name} in {model}: relative error \d\.\de[+-]\d\d against autograd_float64, "
+        rf"more than 1e-10; see the backward of pipeline/learning/models/{model}\.py$"
+    )
+    with pytest.raises(UserError, match=told):
+        check_gradients.main()
+    assert not (project / "results/gradients.json").exists()
+
+
+@pytest.mark.parametrize("model", models.NAMES)
+def test_a_missing_mean_and_one_too_many_go_red(project, monkeypatch, model):
+    name = "W" if model in ("linear_regression", "softmax") else "W1"
+    factor = 8 if models.get(model).REDUCTION == "mean" else 1 / 8  # as many as there are images
+    plant(monkeypatch, model, name, lambda grad: factor * grad)
+    with pytest.raises(UserError, match=f"^gradient of {name} in {model}: "):
+        check_gradients.main()
+
+
+def test_a_missing_relu_mask_goes_red(project, monkeypatch):
+    module = models.get("two_layer")
+    backward = module.backward
+
+    def unmasked(params, X, hidden, dscores, *buffer):
+        linear = {**hidden, "a1": hidden["a1"] + 1}  # every unit seems to be on
+        grads = backward(params, X, linear, dscores, *buffer)
+        return {**backward(params, X, hidden, dscores, *buffer), "W1": grads["W1"], "b1": grads["b1"]}
+
+    monkeypatch.setattr(module, "backward", unmasked)
+    with pytest.raises(UserError, match=r"^gradient of [Wb]1 in two_layer: "):
+        check_gradients.main()
+
+
+def test_a_penalised_bias_goes_red(project, monkeypatch):
+    right = Penalty.add_gradient
+
+    def wrong(self, grads, params, samples):
+        right(self, grads, params, samples)
+        for name in params:
+            if name.startswith("b"):
+                grads[name] += 2 * self.coefficient(samples) * params[name]
+
+    monkeypatch.setattr(Penalty, "add_gradient", wrong)
+    with pytest.raises(UserError, match="^gradient of b in linear_regression: "):
+        check_gradients.main()
+
+
+@pytest.mark.parametrize("factor", [0, float("nan")])
+def test_a_gradient_that_is_zero_or_not_a_number_goes_red_in_one_line(project, monkeypatch, factor):
+    plant(monkeypatch, "sigmoid_network", "b2", lambda grad: factor * grad)
+    with pytest.raises(UserError, match="^gradient of b2 in sigmoid_network: "):
+        check_gradients.main()
