@@ -70,10 +70,8 @@ def along_directions(
     for name, grad in grads.items():
         typical = np.linalg.norm(grad) / np.sqrt(grad.size)
         directions = [_smooth_direction(problem, params, name, rng) for _ in range(count)]
-        errors[name] = max(
-            _relative(_difference(problem, params, name, direction) - np.vdot(grad, direction), typical)
-            for direction in directions
-        )
+        differences = [_difference(problem, params, name, d) - np.vdot(grad, d) for d in directions]
+        errors[name] = float(np.max([_relative(difference, typical) for difference in differences]))
     return errors
 
 
@@ -93,7 +91,8 @@ def at_coordinates(
             direction.flat[index] = 1.0
             if _is_smooth(problem, params, name, direction):
                 difference = _difference(problem, params, name, direction) - grad.flat[index]
-                errors[name] = max(errors[name], _relative(difference, np.abs(grad).max()))
+                # np.maximum, unlike max, lets no error that is no number be forgotten.
+                errors[name] = float(np.maximum(errors[name], _relative(difference, np.abs(grad).max())))
     return errors
 
 

@@ -103,7 +103,7 @@ def _check(
 def _worst(checks: list[dict[str, gradient_check.Errors]]) -> dict[str, gradient_check.Errors]:
     """Return the largest error of each kind and parameter over all points."""
     return {
-        kind: {name: max(check[kind][name] for check in checks) for name in errors}
+        kind: {name: float(np.max([check[kind][name] for check in checks])) for name in errors}
         for kind, errors in checks[0].items()
     }
 

@@ -72,7 +72,8 @@ def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
     if model.LOSS.takes_labels:
         if y.ndim != 1 or len(y) != len(X):
             raise ValueError(f"labels of shape {tuple(y.shape)}: expected ({len(X)},)")
-        if len(y) and isinstance(y, np.ndarray) and (y.min() < 0 or y.max() >= outputs):
-            raise ValueError(f"labels from {y.min()} to {y.max()}: expected 0 to {outputs - 1}")
+        # On a GPU the question would make the processor wait for every step before.
+        if len(y) and str(y.device) == "cpu" and (y.min() < 0 or y.max() >= outputs):
+            raise ValueError(f"labels from {int(y.min())} to {int(y.max())}: expected 0 to {outputs - 1}")
     elif tuple(y.shape) != (len(X), outputs):
         raise ValueError(f"targets of shape {tuple(y.shape)}: expected ({len(X)}, {outputs})")
