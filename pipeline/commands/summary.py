@@ -12,10 +12,12 @@ EVALUATION = Path("results/evaluation.json")
 
 NEXT = """\
 Next:
-  make ui           the runs in MLflow: curves, weights, figures, models
-  results/comparison.md, results/evaluation/   the same comparison with pictures
-  dvc exp run -S train.two_layer.learning_rate=0.02   change something, then `dvc metrics diff`
-  make reproduce    prove that every output can be made again, to the bit"""
+  make ui          the runs in MLflow: curves, weights, pictures, models
+  results/         comparison.md, and pictures in evaluation/
+  make reproduce   prove that every output can be made again, to the bit
+Change something (in the environment: `source .venv/bin/activate`):
+  dvc exp run -S train.two_layer.learning_rate=0.02
+  dvc metrics diff results/evaluation.json"""
 
 
 def show() -> None:
