@@ -13,7 +13,10 @@ from tests.datasets.fake_sources import Fetch, Server, Tiny, archived, refused
 def fake_npm(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a program named npm before everything else that is found."""
     directory.mkdir()
-    (directory / "npm").write_text(f"#!{sys.executable}\n{script}")
+    (directory / "npm.py").write_text(script)
+    # The interpreter's path may have a space, which a shebang line can't take.
+    run = f'exec "{sys.executable}" "{directory / "npm.py"}" "$@"'
+    (directory / "npm").write_text(f"#!/bin/sh\n{run}\n")
     (directory / "npm").chmod(0o755)
     monkeypatch.setenv("PATH", f"{directory}{os.pathsep}{os.environ['PATH']}")
 

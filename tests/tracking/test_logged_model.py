@@ -69,7 +69,7 @@ print(*(m.__file__ for n, m in sys.modules.items() if n.split(".")[0] == "pipeli
         check=True,
     )
     stored = {str(path) for pattern in logged_model.CODE for path in logged_model.PACKAGE.glob(pattern)}
-    assert set(done.stdout.split()) == stored
+    assert set(done.stdout.splitlines()) == stored
 
 
 def test_a_stored_model_loads_where_the_repository_is_not(
