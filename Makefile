@@ -21,7 +21,7 @@ $(INSTALLED): requirements/runtime.txt requirements/development.txt
 	@touch $@
 
 repro: setup ## run the pipeline, log it to MLflow, show the comparison
-	@$(ACTIVATE) python -m pipeline check && python -m pipeline repro && python -m pipeline summary
+	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline summary
 
 test: setup ## run the tests
 	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term

@@ -41,14 +41,6 @@ def check(debug: Debug = False) -> None:
     params.load(Params)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
-def repro(context: typer.Context) -> None:
-    """Run `dvc repro`, with its options; the stages share one import of MLflow."""
-    from pipeline.commands import repro as module
-
-    sys.exit(module.repro(context.args))
-
-
 @app.command()
 def fetch(debug: Debug = False) -> None:
     """Stage: fetch MNIST into data/raw."""

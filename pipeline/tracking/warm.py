@@ -1,11 +1,11 @@
-"""A publisher that has imported MLflow already, for all the stages of one `make repro`.
+"""A publisher that has imported MLflow already, for all the stages of one `dvc repro`.
 
 The import takes seconds of a processor that training wants. So one process does it once, and forks for
 every publisher that a stage starts: the publisher hands over its pipes and its environment, and waits.
-A publisher that finds no such process imports MLflow itself.
+The first publisher under a DVC starts it, and it ends with that DVC. Outside of DVC, and wherever
+this fails, a publisher imports MLflow itself.
 """
 
-import contextlib
 import json
 import os
 import select
@@ -15,62 +15,114 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
+# Names the address of a warm publisher that is kept by somebody else.
 ADDRESS = "GRADLINE_PUBLISHER"
+# Seconds for the process to start; it listens before it imports anything that takes long.
+START = 3.0
+# Seconds after which it notices that its keeper is gone.
+GLANCE = 0.5
 DONE = b"0"
 STANDARD = [0, 1, 2]
-
-
-@contextlib.contextmanager
-def publisher() -> Iterator[dict[str, str]]:
-    """Keep a warm publisher for as long as the block lasts; yield the environment that tells stages of it.
-
-    It ends with this process, however that ends; runs that it is publishing then are completed.
-    """
-    with tempfile.TemporaryDirectory(prefix="gradline-") as folder:
-        address = Path(folder) / "publisher"  # only this user may enter the folder
-        server = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.tracking.publisher", "--serve", str(address)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C ends stages, and this must still note that it did
-        )
-        try:
-            yield {ADDRESS: str(address)}
-        finally:
-            server.communicate()  # closes its stdin, by which it knows
 
 
 def hand_over() -> int | None:
     """Let a warm publisher do this process's work; return the exit status, or None where there is none."""
     try:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(os.environ[ADDRESS])
-            socket.send_fds(connection, [b"."], STANDARD)
-            request = {"environment": dict(os.environ), "folder": str(Path.cwd())}
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            return int(connection.recv(1) != DONE)
-    except (KeyError, OSError):
+        connection = _connect()
+    except (OSError, psutil.Error):
         return None
+    if connection is None:
+        return None
+    with connection:
+        socket.send_fds(connection, [b"."], STANDARD)
+        request = {"environment": dict(os.environ), "folder": str(Path.cwd())}
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        return int(connection.recv(1) != DONE)
 
 
-def serve(address: str, prepare: Callable[[], None], work: Callable[[], None]) -> None:
-    """Prepare, then fork for every publisher that connects, to do its work, until stdin closes."""
+def serve(
+    address: str, keeper: psutil.Process, prepare: Callable[[], None], work: Callable[[], None]
+) -> None:
+    """Prepare, then fork for every publisher that connects, to do its work, until the keeper has ended."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks: let no zombies stay
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()  # who connects from now on waits for the import to end
-        prepare()
-        while True:
-            ready, _, _ = select.select([listener, sys.stdin], [], [])
-            if sys.stdin in ready:
-                return
-            connection, _ = listener.accept()
-            with connection:
-                if os.fork() == 0:
-                    _become(connection, work)
+        try:
+            prepare()
+            while keeper.is_running() and keeper.status() != psutil.STATUS_ZOMBIE:
+                ready, _, _ = select.select([listener], [], [], GLANCE)
+                if ready:
+                    connection, _ = listener.accept()
+                    with connection:
+                        if os.fork() == 0:
+                            _become(connection, work)
+        except psutil.NoSuchProcess:
+            pass
+        finally:
+            Path(address).unlink(missing_ok=True)
+
+
+def _connect() -> socket.socket | None:
+    """Connect to the warm publisher, started if need be; None where nobody would keep it."""
+    if address := os.environ.get(ADDRESS):
+        return _call(address)
+    keeper = _dvc()
+    if keeper is None:
+        return None
+    address = str(_folder() / f"{keeper.pid}-{keeper.create_time():.0f}")
+    with suppress(OSError):
+        return _call(address)
+    Path(address).unlink(missing_ok=True)
+    subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tracking.publisher", "--serve", address, str(keeper.pid)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C ends stages, and this must still note that it did
+    )
+    until = time.monotonic() + START
+    while time.monotonic() < until:
+        time.sleep(0.02)
+        with suppress(OSError):
+            return _call(address)
+    return None
+
+
+def _call(address: str) -> socket.socket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(address)
+    except OSError:
+        connection.close()
+        raise
+    return connection
+
+
+def _dvc() -> psutil.Process | None:
+    """Return the DVC that runs this publisher's stage: the stage's parent, or a shell's between them."""
+    if "DVC_STAGE" in os.environ:
+        for process in psutil.Process().parents()[1:4]:
+            if "dvc" in (Path(part).name for part in process.cmdline()[:3]):
+                return process
+    return None
+
+
+def _folder() -> Path:
+    """Return a folder that only this user may enter; OSError where somebody else has made it."""
+    folder = Path(tempfile.gettempdir()) / f"gradline-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder}: is not this user's alone")
+    return folder
 
 
 def _become(connection: socket.socket, work: Callable[[], None]) -> None:

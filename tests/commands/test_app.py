@@ -16,7 +16,6 @@ REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
     *(
         "check",
-        "repro",
         "fetch",
         "normalize",
         "fit_regression",

@@ -142,14 +142,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
-    """The pipeline after a run as by `make repro`, committed; a space and an é are in its path."""
+    """The pipeline after one `dvc repro`, committed; a space and an é are in its path."""
     made = copy_of_the_project(tmp_path_factory.mktemp("the pipeline") / "répository")
     traces = made.path.parent / "traces"
     traces.mkdir()
-    done = made.run(
-        sys.executable, "-m", "pipeline", "repro", PYTHONPATH=str(TRACING), GRADLINE_TRACE=str(traces)
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    made.dvc("repro", PYTHONPATH=str(TRACING), GRADLINE_TRACE=str(traces))
     commit(made, "Its outputs")
     return made
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,21 @@ FAILING_STORE = "not in MLflow, `make publish` adds it"
 
 
 @pytest.fixture(scope="module")
-def warm_publisher() -> Iterator[dict[str, str]]:
-    with warm.publisher() as environment:
-        yield environment
+def warm_publisher(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of one that this process keeps."""
+    address = tmp_path_factory.mktemp("warm") / "publisher"
+    command = [sys.executable, "-m", "pipeline.tracking.publisher", "--serve", address, str(os.getpid())]
+    subprocess.Popen(command, cwd=ROOT)
+    while not address.exists():
+        time.sleep(0.02)
+    return str(address)
 
 
 @pytest.fixture(autouse=True, params=["on its own", "handed over"])
 def publisher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every claim holds for a publisher that imports MLflow itself and for one that finds it imported."""
     if request.param == "handed over":
-        for name, value in request.getfixturevalue("warm_publisher").items():
-            monkeypatch.setenv(name, value)
+        monkeypatch.setenv(warm.ADDRESS, request.getfixturevalue("warm_publisher"))
 
 
 def git(*arguments: str) -> str:
@@ -138,6 +142,7 @@ import time
 from pipeline.tracking.reporter import reporting
 with reporting("softmax-manual", experiment="mnist") as report:
     report.row({"epoch": 1, "train/loss": 0.5})
+    time.sleep(0.5)  # a row that is still on its way to the pipe dies with the stage
     print("training", flush=True)
     time.sleep(60)
 """
