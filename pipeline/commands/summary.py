@@ -24,6 +24,10 @@ def show() -> None:
     """Print the comparison; UserError before the pipeline has run."""
     if not EVALUATION.exists():
         raise UserError(f"{EVALUATION}: no such file; run `make repro` first")
+    try:
+        shown = table(json.loads(EVALUATION.read_text(encoding="utf-8")))
+    except (ValueError, AttributeError, KeyError, TypeError):
+        raise UserError(f"{EVALUATION}: is damaged; remove it and run `dvc repro evaluate`") from None
     console = Console()
-    console.print(table(json.loads(EVALUATION.read_text(encoding="utf-8"))))
+    console.print(shown)
     console.print(NEXT, markup=False, highlight=False)

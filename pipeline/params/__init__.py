@@ -96,7 +96,7 @@ def _validate(section: type[S], data: Any, name: str, file: Path) -> S:
 def _refuse(section: type[Section], error: ValidationError, name: str, file: Path) -> NoReturn:
     first = error.errors(include_url=False)[0]
     keys = [str(part) for part in first["loc"]]
-    where = ".".join([name, *keys] if name else keys) or "the file"
+    where = _line(".".join([name, *keys] if name else keys)) or "the file"
     if first["type"] == "extra_forbidden":
         raise UserError(f"{file}: {where}: unknown key; allowed: {', '.join(_siblings(section, keys))}")
     if first["type"] == "missing":

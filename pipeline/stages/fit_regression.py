@@ -1,5 +1,6 @@
 """Stage fit_regression: least squares in closed form and by gradient descent, on digits and on a parabola."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ def main() -> None:
         centre = least_squares.column_means(images)
         data = least_squares.moments(images, targets, centre)
         loss = least_squares.quadratic(data, penalty)
+        _refuse_ill_conditioned(loss)
         solution = loss.minimizer()
         _check_gradient(loss, 0.5 * solution, images, targets, centre, penalty)
         descent, reached, history = _descend(loss, solution, settings.tolerance)
@@ -83,17 +85,22 @@ def _check_gradient(
         )
 
 
-def _descend(
-    loss: Quadratic, solution: Array, tolerance: float
-) -> tuple[dict[str, Any], Array, list[dict[str, float]]]:
-    """Run gradient descent for as many iterations as predicted, and refuse where it falls short."""
+def _refuse_ill_conditioned(loss: Quadratic) -> None:
     smallest, largest = loss.eigenvalue_range()
-    condition_number = largest / smallest
+    # Without a ridge the Hessian is singular: a pixel that is the same in all images has no curvature.
+    condition_number = largest / smallest if smallest > 0 else math.inf
     if condition_number > LARGEST_CONDITION_NUMBER:
         raise UserError(
             f"params.yaml: regression.penalty: condition number {condition_number:.0f}; a stronger one "
             f"brings it below {LARGEST_CONDITION_NUMBER:.0f}, where gradient descent reaches the solution"
         )
+
+
+def _descend(
+    loss: Quadratic, solution: Array, tolerance: float
+) -> tuple[dict[str, Any], Array, list[dict[str, float]]]:
+    """Run gradient descent for as many iterations as predicted; UserError where it falls short."""
+    smallest, largest = loss.eigenvalue_range()
     iterations = least_squares.iterations_needed(smallest, largest, tolerance)
     history: list[dict[str, float]] = []
 
@@ -110,7 +117,7 @@ def _descend(
             f"from the closed form, more than {tolerance:.0e}; the prediction or a gradient is wrong"
         )
     descent = {
-        "condition_number": condition_number,
+        "condition_number": largest / smallest,
         "largest_stable_learning_rate": 2 / largest,
         "learning_rate": 2 / (smallest + largest),
         "iterations": iterations,

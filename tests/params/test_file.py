@@ -97,3 +97,8 @@ def test_a_section_that_is_missing_is_named(tmp_path: Path):
     file.write_text("train: {softmax: 1}\n")
     with pytest.raises(UserError, match=r"params.yaml: train.softmax.penalty: is missing or no section"):
         params.load(PenaltyParams, "train.softmax.penalty", file=file)
+
+
+@pytest.mark.parametrize("key", ["a\\nb", "\\e[31m", "a\\rb", "\\u2028"])
+def test_an_unknown_key_with_control_characters_is_still_one_printable_line(key, tmp_path):
+    assert "unknown key" in refusal(tmp_path, f'{SHIPPED}\n"{key}": 1\n')

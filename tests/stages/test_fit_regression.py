@@ -158,3 +158,14 @@ def test_a_descent_that_falls_short_of_its_prediction_goes_red(project, monkeypa
     with pytest.raises(UserError, match=r"after the \d+ iterations predicted, .* from the closed form"):
         fit_regression.main()
     assert not (project / "results").exists()
+
+
+@pytest.mark.parametrize(("kind", "strength"), [("sum", 0), ("sum", 1e-12), ("per_sample", 1e-9)])
+def test_a_ridge_too_weak_to_solve_with_is_refused_by_its_name(kind, strength, project, set_param):
+    for split in ("train", "validation"):  # a border pixel, as MNIST has many
+        images, labels = (np.array(a) for a in splits.read(project / "data/normalized" / split))
+        images[:, :3] = -0.4242
+        splits.write(project / "data/normalized" / split, images, labels)
+    set_param("regression.penalty", {"kind": kind, "strength": strength})
+    with pytest.raises(UserError, match=r"regression\.penalty"):
+        fit_regression.main()

@@ -49,7 +49,6 @@ def test_an_unknown_stage_and_none_are_one_line_with_the_names_that_there_are(pr
 
 def test_a_users_error_is_one_line_and_with_debug_its_traceback_too(project, set_param):
     set_param("train.softmax.momentum", 2)
-    told = "error: params.yaml: train.softmax.momentum = 2: allowed is a valid number"
     told = "error: params.yaml: train.softmax.momentum = 2"
     status, lines = run(project, *TRAIN)
     assert (status, len(lines)) == (2, 1)
@@ -69,8 +68,7 @@ def test_a_file_that_cannot_be_written_is_one_line_that_names_it(project):
     (project / "data/params.checked").mkdir()
     status, lines = run(project, "check_params")
     assert (status, len(lines)) == (2, 1)
-    assert lines[0].startswith("error: data/") or lines[0].startswith("error: ")
-    assert "params.checked" in lines[0]
+    assert lines[0].startswith("error: data/.params.checked.")  # the temporary file beside it
     assert lines[0].endswith("Is a directory")
 
 

@@ -1,0 +1,15 @@
+"""A comparison that can't be read is told in one line."""
+
+import pytest
+
+from pipeline.commands import summary
+from pipeline.errors import UserError
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"softmax-manual": {}}'])
+def test_summary_of_a_damaged_evaluation_is_one_line(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    summary.EVALUATION.parent.mkdir()
+    summary.EVALUATION.write_text(content)
+    with pytest.raises(UserError, match=r"results/evaluation.json"):
+        summary.show()
