@@ -7,6 +7,8 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
 ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
+# Tests run in two processes: threads of their own would fight over the processors. Stages set theirs.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help setup repro test lint ui publish reproduce docs lock clean
 
@@ -24,7 +26,7 @@ repro: setup ## run the pipeline, log it to MLflow, show the comparison
 	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline summary
 
 test: setup ## run the tests
-	@$(ACTIVATE) python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
+	@$(ACTIVATE) $(ONE_THREAD) python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
 
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy

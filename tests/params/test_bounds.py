@@ -55,7 +55,7 @@ def test_the_least_and_the_greatest_pass_and_their_neighbours_beyond_are_refused
         assert any(character.isdigit() for character in message.rpartition("allowed is ")[2])
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(NUMBERS), data=st.data())
 def test_every_number_between_them_passes_unchanged(
     place: Place, data: st.DataObject, tmp_path: Path

@@ -39,7 +39,7 @@ STRINGS = [place for place in VALUES if isinstance(at(place), str)]
 WHOLE = [place for place in NUMBERS if described(place)["type"] == "integer"]
 SWITCHES = [place for place in VALUES if isinstance(at(place), bool)]
 # Drawing from it is quick, and so every example is read from a file as a user's would be.
-fuzz = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

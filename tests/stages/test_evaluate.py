@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from PIL import Image
+from threadpoolctl import threadpool_limits
 
 from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
@@ -87,8 +88,8 @@ def copy(inputs: Path, to: Path) -> Path:
 
 
 def evaluated(root: Path) -> Path:
-    """Run the stage in `root`; return its results."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Run the stage in `root`, with as many threads as PARAMS says; return its results."""
+    with pytest.MonkeyPatch.context() as patch, threadpool_limits(2):
         patch.chdir(root)
         patch.setenv("GRADLINE_TRACKING", "off")
         evaluate.main()
