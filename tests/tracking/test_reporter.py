@@ -51,12 +51,18 @@ def only_run(client: Any) -> Any:
     return run
 
 
-def wait_for_end(client: Any, seconds: float = 15) -> Any:
+def wait_for_end(client: Any, seconds: float = 30) -> Any:
+    """Wait for the only run to be there and to have ended: an experiment has no run at first."""
     until = time.monotonic() + seconds
-    while client.get_experiment_by_name("mnist") is None or only_run(client).info.status == "RUNNING":
+    while not ((experiment := client.get_experiment_by_name("mnist")) and ended(client, experiment)):
         assert time.monotonic() < until
         time.sleep(0.1)
     return only_run(client)
+
+
+def ended(client: Any, experiment: Any) -> bool:
+    runs = client.search_runs([experiment.experiment_id])
+    return bool(runs) and all(run.info.status != "RUNNING" for run in runs)
 
 
 def test_a_finished_run_carries_everything_and_its_evaluation_follows(

@@ -37,7 +37,7 @@ def servers(keeper: int) -> list[int]:
 
 
 def wait_for_end_of_servers(keeper: int) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while servers(keeper):
         assert time.monotonic() < until
         time.sleep(0.1)
