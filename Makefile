@@ -10,7 +10,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 # Tests run in two processes: threads of their own would fight over the processors. Stages set theirs.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help setup repro test lint ui publish reproduce docs lock clean
+.PHONY: help setup repro exercises test lint ui publish reproduce docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ $(INSTALLED): requirements/runtime.txt requirements/development.txt
 
 repro: setup ## run the pipeline, log it to MLflow, show the comparison
 	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline summary
+
+exercises: setup ## run the six exercises: what their authors saw, the answers, and what is checked
+	@$(ACTIVATE) for name in quadratic two_layer spiral digits_cg relu_regression softmax_loops; do \
+		python -m pipeline exercise $$name || exit; echo; done
 
 test: setup ## run the tests
 	@$(ACTIVATE) $(ONE_THREAD) python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
@@ -40,7 +44,7 @@ publish: setup ## add to MLflow what it lacks, without training
 reproduce: setup ## run everything again in a temporary clone and compare every output's hash
 	@$(ACTIVATE) python -m pipeline reproduce
 
-docs: setup ## write the produced tables into README.md
+docs: setup ## write what was produced into README.md and docs/exercises/
 	@$(ACTIVATE) python -m pipeline docs
 
 lock: setup ## write the lock files anew from pyproject.toml

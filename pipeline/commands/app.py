@@ -93,6 +93,32 @@ def evaluate(debug: Debug = False) -> None:
 
 
 @app.command()
+def exercise(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="quadratic, two_layer, spiral, digits_cg, relu_regression or softmax_loops",
+            show_default=False,
+        ),
+    ] = "",
+    variant: Annotated[str, typer.Option("--as", help="asked or answered")] = "answered",
+    seed: Annotated[str, typer.Option(help="Another seed than that of params.yaml.")] = "",
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", "-S", help="KEY=VALUE: another value than in params.yaml.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, in full precision.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Run one of the six exercises and print its trace, its answer and what it checks."""
+    from pipeline.commands import exercise as module
+
+    seeds = [f"seed={seed}"] if seed else []
+    module.show(name, variant, [*(changes or []), *seeds], as_json=as_json)
+
+
+@app.command()
 def summary(debug: Debug = False) -> None:
     """Show the comparison of all models, and what to look at next."""
     from pipeline.commands import summary as module
@@ -102,7 +128,7 @@ def summary(debug: Debug = False) -> None:
 
 @app.command()
 def docs(debug: Debug = False) -> None:
-    """Write the produced comparison and the DAG into README.md."""
+    """Write what the pipeline produced into README.md and the pages of the exercises."""
     from pipeline.commands import docs as module
 
     module.write()

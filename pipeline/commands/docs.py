@@ -1,28 +1,92 @@
-"""Write what the pipeline produced into README.md, between markers, so that no number in it is typed."""
+"""Write what the pipeline produced into the pages, between markers, so that no number in them is typed.
 
+<!-- dag --> … <!-- /dag -->                    the stages, in README.md
+<!-- comparison --> … <!-- /comparison -->      all models on the test set, in README.md
+<!-- = answered/accuracy:.2f -->0.49<!-- / -->  one result of the exercise that the page explains
+<!-- printed answered --> … <!-- /printed -->   what the exercise prints
+<!-- claims answered --> … <!-- /claims -->     what it checks, with what was found
+"""
+
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.files import write_text
 
 README = Path("README.md")
 COMPARISON = Path("results/comparison.md")
+EXERCISES = Path("docs/exercises")
+FOUND = Path("results/exercises")
+
+VALUE = re.compile(r"(<!-- = (?P<path>[^:>]+)(?P<format>:[^>]*?)? -->)[^<]*(?=<!-- / -->)")
+BLOCK = re.compile(
+    r"(<!-- (?P<what>printed|claims) (?P<variant>\w+) -->\n).*?(?=<!-- /(?P=what) -->)", re.DOTALL
+)
 
 
 def write() -> None:
-    """Fill the sections of README.md anew; UserError before the pipeline has run."""
+    """Fill README.md and the pages of the exercises anew; UserError before the pipeline has run."""
     write_text(README, filled(README.read_text(encoding="utf-8")))
+    for page in sorted(EXERCISES.glob("*.md")):
+        write_text(page, filled_exercise(page.read_text(encoding="utf-8"), page.stem))
 
 
 def filled(text: str) -> str:
-    """Return a page with the DAG and the comparison as they are now between their markers."""
+    """Return README.md with the DAG and the comparison as they are now between their markers."""
     if not COMPARISON.exists():
         raise UserError(f"{COMPARISON}: no such file; run `make repro` first")
     text = _fill(text, "dag", _dag())
     return _fill(text, "comparison", COMPARISON.read_text(encoding="utf-8"))
+
+
+def filled_exercise(text: str, name: str) -> str:
+    """Return the page of an exercise with what it found between the markers.
+
+    Raises UserError before the pipeline has run, and for a marker that names no result.
+    """
+    path = FOUND / f"{name}.json"
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run `dvc repro exercise@{name}` first")
+    found = json.loads(path.read_text(encoding="utf-8"))
+
+    def value(marker: re.Match[str]) -> str:
+        variant, _, place = marker["path"].partition("/")
+        shown = format(_at(found[variant]["results"], place, name), (marker["format"] or ":")[1:])
+        return f"{marker[1]}{shown}"
+
+    def block(marker: re.Match[str]) -> str:
+        lines = _BLOCKS[marker["what"]](found[marker["variant"]])
+        return "\n".join([marker[1].rstrip(), *lines, ""])
+
+    return BLOCK.sub(block, VALUE.sub(value, text))
+
+
+def _at(results: Any, place: str, name: str) -> Any:
+    for key in place.split("/"):
+        try:
+            results = results[int(key) if isinstance(results, list) else key]
+        except (KeyError, IndexError, ValueError, TypeError):
+            raise UserError(f"{EXERCISES / name}.md: {place}: there is no such result") from None
+    return results
+
+
+def _printed(found: dict[str, Any]) -> list[str]:
+    return ["```text", *found["printed"], "```"]
+
+
+def _claims(found: dict[str, Any]) -> list[str]:
+    rows = [
+        f"| {claim['says'].replace('|', chr(92) + '|')} | {claim['found']} | {claim['allowed']} |"
+        for claim in found["claims"]
+    ]
+    return ["| claim | found | allowed |", "| --- | --- | --- |", *rows]
+
+
+_BLOCKS = {"printed": _printed, "claims": _claims}
 
 
 def _fill(text: str, name: str, content: str) -> str:

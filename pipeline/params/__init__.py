@@ -37,7 +37,7 @@ def read(file: Path | None = None) -> dict[str, Any]:
     """Return the file as plain data: YAML 1.2 as DVC reads it, so 1e-3 is a number."""
     file = file or path()
     try:
-        data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+        data = _yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{file}: no such file; run in the folder that holds it") from None
     except OSError as error:
@@ -53,6 +53,18 @@ def read(file: Path | None = None) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise UserError(f"{file}: expected sections, found {_shown(data)}")
     return data
+
+
+def value(text: str) -> Any:
+    """Return what a value typed on the command line would be in the file; UserError where it is no YAML."""
+    try:
+        return _yaml(text)
+    except Exception:  # whatever a parser stumbles over, it is the text that is wrong
+        raise UserError(f"{_shown(text)}: is no value; write it as in params.yaml") from None
+
+
+def _yaml(text: str) -> Any:
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def load(section: type[S], name: str = "", file: Path | None = None) -> S:
@@ -76,6 +88,11 @@ def load_fields(section: type[S], name: str = "", file: Path | None = None) -> S
     for key in section.model_fields:
         sys.audit(READ, f"{name}.{key}" if name else key)
     return _validate(section, {key: data[key] for key in section.model_fields if key in data}, name, file)
+
+
+def changed(settings: S, changes: dict[str, Any], where: str) -> S:
+    """Return a section with other values for some keys, validated; UserError names `where` they came from."""
+    return _validate(type(settings), {**settings.model_dump(), **changes}, "", Path(where))
 
 
 def _find(data: Any, name: str, file: Path) -> Any:

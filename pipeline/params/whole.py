@@ -1,7 +1,14 @@
 """The whole of params.yaml, every section of it."""
 
+from pipeline.params import Section
 from pipeline.params.baseline import BaselineParams
 from pipeline.params.evaluate import EvaluateParams
+from pipeline.params.exercise.digits_cg import DigitsCgParams
+from pipeline.params.exercise.quadratic import QuadraticParams
+from pipeline.params.exercise.relu_regression import ReluRegressionParams
+from pipeline.params.exercise.softmax_loops import SoftmaxLoopsParams
+from pipeline.params.exercise.spiral import SpiralParams
+from pipeline.params.exercise.two_layer import TwoLayerExerciseParams
 from pipeline.params.fetch import FetchParams
 from pipeline.params.gradients import GradientsParams
 from pipeline.params.normalize import NormalizeParams
@@ -9,6 +16,17 @@ from pipeline.params.regression import RegressionParams
 from pipeline.params.seed import SeedParams
 from pipeline.params.threads import ThreadsParams
 from pipeline.params.train import AllTrainParams
+
+
+class ExerciseParams(Section):
+    """The six exercises."""
+
+    quadratic: QuadraticParams
+    two_layer: TwoLayerExerciseParams
+    spiral: SpiralParams
+    digits_cg: DigitsCgParams
+    relu_regression: ReluRegressionParams
+    softmax_loops: SoftmaxLoopsParams
 
 
 class Params(ThreadsParams, SeedParams):
@@ -21,3 +39,4 @@ class Params(ThreadsParams, SeedParams):
     baseline: BaselineParams
     gradients: GradientsParams
     evaluate: EvaluateParams
+    exercise: ExerciseParams

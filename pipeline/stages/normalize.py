@@ -6,12 +6,15 @@ import numpy as np
 
 from pipeline import params
 from pipeline.datasets import mnist, normalization, splits
+from pipeline.files import write_json
 from pipeline.learning.randomness import generator
 from pipeline.params.normalize import NormalizeParams
 from pipeline.params.seed import SeedParams
 
 RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
+# Beside the 20×20 digits: the share of the ink that lay outside of the box.
+CROP = "crop.json"
 
 
 def main() -> None:
@@ -28,10 +31,11 @@ def main() -> None:
     _write("validation", standardization, images[validation], labels[validation])
     _write("test", standardization, raw.test_images[: settings.limit], raw.test_labels[: settings.limit])
 
-    digits, digit_labels, _ = normalization.digits(
+    digits, digit_labels, lost = normalization.digits(
         images, labels, settings.digits_per_class, generator(seed, "digits")
     )
     splits.write(NORMALIZED / "digits", digits, digit_labels)
+    write_json(NORMALIZED / "digits" / CROP, {"ink_lost": lost})
 
 
 def _write(

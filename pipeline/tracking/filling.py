@@ -35,10 +35,12 @@ def fill(
     tags: Mapping[str, str],
     *,
     streamed: Known = frozenset(),
-    duration_seconds: float | None = None,
+    measured: Mapping[str, float] | None = None,
     progress: Progress = lambda: None,
 ) -> None:
     """Publish all that the directory holds besides the points already streamed; end the run FINISHED.
+
+    `measured` are metrics besides, which no directory holds: durations.
 
     The fingerprint, by which the run is recognised as published, and the status come last.
     """
@@ -54,8 +56,7 @@ def fill(
     model_id = logged_model.log(client, run, directory) if directory.normalization else None
     progress()
     finals = [at(run, point, after, model_id) for point, after in projection.final_metrics(directory)]
-    if duration_seconds is not None:
-        finals.append(at(run, Point("duration_seconds", duration_seconds, 0)))
+    finals += [at(run, Point(name, value, 0)) for name, value in (measured or {}).items()]
     send(client, finals, run_id, progress)
     client.set_tag(run_id, "fingerprint", fingerprint)
     client.set_terminated(run_id, "FINISHED")

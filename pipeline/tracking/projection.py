@@ -14,6 +14,8 @@ from pipeline.tracking.run_directory import Row, RunDirectory
 LONGEST_PARAMETER = 6000
 LONGEST_DATASET_DIGEST = 36
 
+# What a record says that has a place of its own in MLflow.
+NOT_PARAMETERS = ("run", "experiment", "parameters", "description", "look_at")
 CONTEXTS = {"train": "training", "test": "testing"}
 
 
@@ -39,9 +41,7 @@ def parameters(record: Mapping[str, Any]) -> dict[str, str]:
 
     A value too long for MLflow is replaced by its digest, which says where it stands in full.
     """
-    own = {
-        key: record[key] for key in record if key not in ("run", "experiment", "parameters", "description")
-    }
+    own = {key: record[key] for key in record if key not in NOT_PARAMETERS}
     flat = {**dict(_flatten(own)), **dict(_flatten(record.get("parameters", {})))}
     return {name: _short(value) for name, value in flat.items()}
 
@@ -116,7 +116,7 @@ def description(directory: RunDirectory, tags: Mapping[str, str]) -> str:
         [
             record.get("description") or f"**{record.get('model', directory.name)}**, {_made_by(record)}.",
             "",
-            f"**Look at** {_look_at(directory)}.",
+            f"**Look at** {record.get('look_at') or _look_at(directory)}.",
             "",
             "**How it was made**",
             "",

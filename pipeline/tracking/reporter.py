@@ -42,14 +42,19 @@ class Report:
     def __init__(self, send: Callable[[Message], None]) -> None:
         self._send = send
         self.directory: Path | None = None
+        self.measured: dict[str, float] = {}
 
     def row(self, row: Mapping[str, float]) -> None:
         """Show one row of the history now: `epoch` or `step`, and metrics by name."""
         self._send({"row": dict(row)})
 
-    def finished(self, directory: Path) -> None:
-        """Say that the run directory is complete; it is published when the block is left."""
+    def finished(self, directory: Path, measured: Mapping[str, float] | None = None) -> None:
+        """Say that the run directory is complete; it is published when the block is left.
+
+        `measured` are metrics that no file may hold, since they are never the same twice: durations.
+        """
         self.directory = directory
+        self.measured = dict(measured or {})
 
 
 @contextmanager
@@ -70,9 +75,9 @@ def reporting(name: str, *, experiment: str) -> Iterator[Report]:
     if report.directory is None:
         publisher.end({"end": "FAILED", "failure": "the stage left no run directory"})
     else:
-        seconds = time.perf_counter() - started
+        measured = {"duration_seconds": time.perf_counter() - started, **report.measured}
         directory = str(report.directory.resolve())
-        publisher.end({"end": "FINISHED", "directory": directory, "duration_seconds": seconds})
+        publisher.end({"end": "FINISHED", "directory": directory, "measured": measured})
 
 
 def publish_evaluation(evaluation: Path, figures: Path) -> None:

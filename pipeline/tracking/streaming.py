@@ -79,6 +79,6 @@ def _end(
         directory,
         tags,
         streamed=streamed,
-        duration_seconds=end["duration_seconds"],
+        measured=end["measured"],
         progress=progress,
     )

@@ -24,7 +24,7 @@ COMMANDS = {
         "baseline",
         "evaluate",
     ),
-    *("summary", "docs", "publish", "ui", "reproduce"),
+    *("exercise", "summary", "docs", "publish", "ui", "reproduce"),
 }
 
 

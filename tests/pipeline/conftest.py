@@ -33,6 +33,12 @@ SMALL = {
     "gradients.directions": 1,
     "gradients.coordinates": 2,
     "evaluate.worst_mistakes": 4,
+    "exercise.spiral.network_iterations": 100,
+    "exercise.digits_cg.iterations": 10,
+    "exercise.relu_regression.inputs": 50,
+    "exercise.relu_regression.iterations": 20,
+    "exercise.softmax_loops.samples": 60,
+    "exercise.softmax_loops.inputs": 100,
 }
 
 

@@ -1,0 +1,1 @@
+"""The picture of each exercise, drawn from its two outcomes."""

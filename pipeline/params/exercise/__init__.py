@@ -1,0 +1,1 @@
+"""The section `exercise`: the six, one module each. The shipped values are those of the published numbers."""
