@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from scipy.special import log_softmax
-from threadpoolctl import threadpool_limits
 
 from pipeline.exercises import softmax_loops, softmax_loops_counterparts, softmax_loops_steps
 from pipeline.figures.exercises import softmax_loops as figure
@@ -228,11 +227,6 @@ def test_the_figure_is_drawn_the_same_every_time(change):
     first, second = (figure.draw(outcome, outcome) for outcome in drawn)
     assert first == second
     assert first.startswith(b"\x89PNG")
-
-
-def test_matrix_products_are_at_least_eight_times_as_fast_as_loops():
-    with threadpool_limits(1):  # a busy machine's second core would be waited for
-        assert any(softmax_loops.timings(softmax_loops.RECIPE)["speedup"] >= 8 for _ in range(3))
 
 
 def test_the_timings_are_seconds_and_ratios_of_them():
