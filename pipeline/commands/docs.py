@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.exercises.outcome import as_table
 from pipeline.files import write_text
 
 README = Path("README.md")
@@ -79,11 +80,7 @@ def _printed(found: dict[str, Any]) -> list[str]:
 
 
 def _claims(found: dict[str, Any]) -> list[str]:
-    rows = [
-        f"| {claim['says'].replace('|', chr(92) + '|')} | {claim['found']} | {claim['allowed']} |"
-        for claim in found["claims"]
-    ]
-    return ["| claim | found | allowed |", "| --- | --- | --- |", *rows]
+    return as_table(found["claims"])
 
 
 _BLOCKS = {"printed": _printed, "claims": _claims}

@@ -28,10 +28,7 @@ def show(name: str, variant: str, changes: Sequence[str], *, as_json: bool) -> N
     from pipeline import exercises
     from pipeline.exercises import outcome as outcomes
 
-    try:
-        exercise = exercises.get(name)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    exercise = exercises.get(name)
     machine.hold(threads)
     chosen = _variant(variant, exercises.VARIANTS)
     settings = params.load(type(exercise.RECIPE), f"exercise.{name}")
@@ -43,7 +40,7 @@ def show(name: str, variant: str, changes: Sequence[str], *, as_json: bool) -> N
     if as_json:
         print(json.dumps(_object(name, variant, settings.seed, outcome)))
     else:
-        print("\n".join(_page(name, variant, settings, exercise, outcome)))
+        print("\n".join(_page(name, chosen, settings, exercise, outcome)))
     outcomes.require(name, variant, outcome)
 
 
@@ -73,9 +70,13 @@ def _object(name: str, variant: str, seed: int, outcome: "Outcome") -> dict[str,
     }
 
 
-def _page(name: str, variant: str, settings: Any, exercise: "Exercise", outcome: "Outcome") -> Iterator[str]:
-    does = {"asked": exercise.ASKED, "answered": exercise.ANSWERED}[variant]
-    yield f"{exercise.TITLE}, as {variant}: {does}"
+def _page(
+    name: str, variant: "Variant", settings: Any, exercise: "Exercise", outcome: "Outcome"
+) -> Iterator[str]:
+    from pipeline.exercises import headline, other
+
+    title, does = headline(exercise, variant)
+    yield f"{title}, as {variant}: {does}"
     yield from ("", *outcome.printed, "")
     yield from _wrapped("Question: ", exercise.QUESTION)
     yield from _wrapped("Answer: ", exercise.ANSWER)
@@ -86,8 +87,7 @@ def _page(name: str, variant: str, settings: Any, exercise: "Exercise", outcome:
     for measure, value in exercise.timings(settings).items():
         yield f"{measure}: {value:.4g}"
     yield ""
-    other = "answered" if variant == "asked" else "asked"
-    yield f"Derivation: docs/exercises/{name}.md. The other variant: exercise {name} --as {other}"
+    yield f"Derivation: docs/exercises/{name}.md. The other variant: exercise {name} --as {other(variant)}"
 
 
 def _wrapped(label: str, text: str) -> list[str]:

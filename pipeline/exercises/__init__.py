@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
+from pipeline.errors import UserError
 from pipeline.exercises.outcome import Outcome
 
 Variant: TypeAlias = Literal["asked", "answered"]
@@ -31,8 +32,18 @@ class Exercise(Protocol):
         """Measure what the exercise says of speed: seconds, and ratios of seconds; nothing for most."""
 
 
+def other(variant: Variant) -> Variant:
+    """Return the variant that this one is compared with."""
+    return "answered" if variant == "asked" else "asked"
+
+
+def headline(exercise: Exercise, variant: Variant) -> tuple[str, str]:
+    """Return the exercise's title, and what this variant of it does."""
+    return exercise.TITLE, {"asked": exercise.ASKED, "answered": exercise.ANSWERED}[variant]
+
+
 def get(name: str) -> Exercise:
-    """Return the exercise of this name, importing no other; ValueError lists the names there are."""
+    """Return the exercise of this name, importing no other; UserError lists the names there are."""
     if name not in NAMES:
-        raise ValueError(f"exercise {name!r}: choose one of {', '.join(NAMES)}")
+        raise UserError(f"exercise {name!r}: choose one of {', '.join(NAMES)}")
     return cast(Exercise, import_module(f"{__name__}.{name}"))

@@ -10,6 +10,7 @@ from pipeline.learning import gradient_check
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.gradient_check import BOUNDS, Problem
 from pipeline.learning.gradients import manual
+from pipeline.learning.models import Model
 from pipeline.learning.randomness import generator
 
 DIRECTIONS = 3
@@ -29,6 +30,11 @@ def worst_difference(ours: Params, theirs: Params) -> float:
     if ours.keys() != theirs.keys():
         return np.inf
     return float(np.max([relative_difference(ours[name], theirs[name]) for name in theirs]))
+
+
+def accuracy(model: Model, params: Params, X: Array, y: Array) -> float:
+    """Return the share of the samples X (N, D) whose highest score is that of their label y (N,)."""
+    return float((model.scores(params, X).argmax(axis=1) == y).mean())
 
 
 def gradient_claims(problem: Problem, params: Params, seed: int, engine: Any = None) -> list[Claim]:

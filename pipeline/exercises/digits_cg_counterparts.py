@@ -1,18 +1,16 @@
 """Exercise 4's counterparts: SciPy's check of a gradient, and scikit-learn's network of the same loss."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 from scipy.optimize import check_grad
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 
-from pipeline.exercises.checks import relative_difference
+from pipeline.exercises.counterparts import loss_difference_after_a_step
 from pipeline.exercises.digits_cg_training import Evaluate
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.gradient_check import Problem
-from pipeline.learning.gradients import manual
 from pipeline.learning.randomness import generator
 
 LEARNING_RATE = 0.1
@@ -54,16 +52,6 @@ def mlp_classifier_step(problem: Problem, params: Params) -> float:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # one step is what is asked for
-        theirs.fit(X, indicators)  # makes its arrays; this step is undone
-        for layer, (W, b) in enumerate((("W1", "b1"), ("W2", "b2"))):
-            theirs.coefs_[layer][:], theirs.intercepts_[layer][:] = params[W], params[b]
-        theirs.fit(X, indicators)
-        theirs.fit(X, indicators)  # says the loss before its own step: the one after the first
-    return relative_difference(theirs.loss_, _loss_after_a_step(problem, params))
-
-
-def _loss_after_a_step(problem: Problem, params: Params) -> Any:
-    model, X, y, penalty = problem.model, problem.X, problem.y, problem.penalty
-    grads = manual.loss_and_grads(model, params, X, y, penalty=penalty)[1]
-    after = {name: value - LEARNING_RATE * grads[name] for name, value in params.items()}
-    return manual.loss_and_grads(model, after, X, y, penalty=penalty)[0]
+        return loss_difference_after_a_step(
+            theirs, lambda: theirs.fit(X, indicators), problem, params, LEARNING_RATE
+        )

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
+from pipeline.exercises.checks import accuracy
 from pipeline.exercises.digits_cg_asked import matrices
 from pipeline.exercises.outcome import Trace
 from pipeline.learning.arrays import Array, Params, Workspace
@@ -119,8 +120,7 @@ class Training:
 
 
 def _accuracy(problem: Problem, theta: Array) -> float:
-    scores = problem.model.scores(unpack(theta, problem.X.shape[1]), problem.X)  # (N, C)
-    return float((scores.argmax(axis=1) == problem.y).mean())
+    return accuracy(problem.model, unpack(theta, problem.X.shape[1]), problem.X, problem.y)
 
 
 def train(evaluate: Evaluate, start: Array, iterations: int, method: Any = "CG") -> Training:

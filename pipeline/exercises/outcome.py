@@ -1,7 +1,7 @@
 """What a run of an exercise leaves: its trace, its results, and the claims that it checks itself by."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,6 +10,8 @@ from pipeline.learning.arrays import Array, Params
 
 Row: TypeAlias = dict[str, Any]
 Trace: TypeAlias = list[Row]
+# In a cell of a table, where a bare one would end it.
+BAR = r"\|"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Claim:
     def found(self) -> str:
         """The number, to as many digits as it takes to see where it lies."""
         return f"{self.value:.3g}" if math.isinf(self.low) or math.isinf(self.high) else f"{self.value:.9g}"
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """The claim as documentation holds it."""
+        return {"says": self.says, "found": self.found, "allowed": self.allowed}
 
 
 def at_most(says: str, value: float, bound: float) -> Claim:
@@ -108,6 +115,14 @@ def without_traces(results: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in results.items()
         if name != "trace"
     }
+
+
+def as_table(claims: Iterable[Mapping[str, str]]) -> list[str]:
+    """Return claims, as `Claim.shown` gives them, as the lines of a table in Markdown."""
+    rows = (
+        f"| {claim['says'].replace('|', BAR)} | {claim['found']} | {claim['allowed']} |" for claim in claims
+    )
+    return ["| claim | found | allowed |", "| --- | --- | --- |", *rows]
 
 
 def require(name: str, variant: str, outcome: Outcome) -> None:

@@ -3,10 +3,11 @@
 from sklearn.neural_network import MLPRegressor
 
 from pipeline.exercises.checks import relative_difference, worst_difference
-from pipeline.exercises.descent import losses
+from pipeline.exercises.counterparts import loss_after_a_step, take_weights
 from pipeline.learning.arrays import Array, Params
-from pipeline.learning.gradients import manual
+from pipeline.learning.gradient_check import Problem
 from pipeline.learning.models import two_layer_regression
+from pipeline.learning.penalty import NONE
 
 
 def mlp_regressor_step(params: Params, X: Array, y: Array, learning_rate: float) -> dict[str, float]:
@@ -27,17 +28,13 @@ def mlp_regressor_step(params: Params, X: Array, y: Array, learning_rate: float)
     )
     targets = y if C > 1 else y.ravel()
     theirs.partial_fit(X, targets)  # makes its arrays; this step is undone
-    for layer, name in enumerate(("W1", "W2")):
-        theirs.coefs_[layer][:], theirs.intercepts_[layer][:] = params[name], 0
+    take_weights(theirs, params)
     theirs.partial_fit(X, targets)
     stepped = {"W1": theirs.coefs_[0].copy(), "W2": theirs.coefs_[1].copy()}
     for intercept in theirs.intercepts_:
         intercept[:] = 0
     theirs.partial_fit(X, targets)  # says the loss before its own step: the one after the first
-    ours, _ = losses(
-        params, lambda each: manual.loss_and_grads(two_layer_regression, each, X, y), learning_rate, 1
-    )
-    loss = manual.loss_and_grads(two_layer_regression, ours, X, y)[0]
+    loss, ours = loss_after_a_step(Problem(two_layer_regression, X, y, NONE), params, learning_rate)
     return {
         "weights_difference": worst_difference(stepped, ours),
         "loss_difference": relative_difference(2 * N * C * theirs.loss_, loss),

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from pipeline.exercises.checks import relative_difference
+from pipeline.exercises.counterparts import logistic_regression
 from pipeline.exercises.outcome import Claim, at_most
 from pipeline.exercises.softmax_loops_steps import without_bias
 from pipeline.learning import probabilities
@@ -71,10 +71,8 @@ def _logistic_regression(X: Array, y: Array, penalty: Penalty) -> float | None:
     present, labels = np.unique(y, return_inverse=True)
     if len(present) < 3:
         return None
-    # Its C multiplies the sum of the losses and has ½ΣW² beside it: C·N·r = 1. It penalises no intercept,
-    # but the course penalises the weights of the constant input like the others.
-    C = 1 / (len(X) * penalty.strength) if penalty.strength else np.inf
-    theirs = LogisticRegression(C=C, fit_intercept=False, tol=1e-8, max_iter=10_000).fit(X, labels)
+    # It penalises no intercept, but the course penalises the weights of the constant input like the others.
+    theirs = logistic_regression(X, labels, penalty.strength, fit_intercept=False)
     params = without_bias(theirs.coef_.T)
     grads = manual.loss_and_grads(softmax, params, X, labels, penalty=penalty)[1]
     return float(np.abs(grads["W"]).max())

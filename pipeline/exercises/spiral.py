@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from pipeline.datasets import toy
 from pipeline.exercises import checks, spiral_batches
 from pipeline.exercises.checks import relative_difference
-from pipeline.exercises.counterparts import mlp_classifier_step
-from pipeline.exercises.descent import losses
+from pipeline.exercises.counterparts import logistic_regression, mlp_classifier_step
+from pipeline.exercises.descent import Gradient, losses
 from pipeline.exercises.outcome import Claim, Outcome, Trace, at_least, at_most, published
 from pipeline.learning.arrays import Array, Params, Workspace
 from pipeline.learning.gradient_check import Problem
@@ -105,13 +104,18 @@ def run(variant: str, settings: SpiralParams) -> Outcome:
     rate, iterations = settings.learning_rate, settings.iterations
     linear, trace = losses(start.linear, _gradient(way, softmax, X, y, penalty), rate, iterations)
     _, other_trace = losses(start.linear, _gradient(other, softmax, X, y, penalty), rate, iterations)
-    network, network_trace = _train_network(way, start, penalty, settings)
+    network, network_trace = losses(
+        start.network,
+        _gradient(way, two_layer, X, y, penalty, buffer=Workspace(X.dtype)),
+        rate,
+        settings.network_iterations,
+    )
     summed = manual.loss_and_grads(softmax, start.linear, X, y, reduction="sum")[1]
     averaged = way(softmax, start.linear, X, y)[1]
     families = dict(spiral_batches.families(settings, start.linear, X, y, penalty))
     results: dict[str, Any] = {
-        "accuracy": _accuracy(softmax, linear, X, y),
-        "network": {"accuracy": _accuracy(two_layer, network, X, y), "trace": network_trace},
+        "accuracy": checks.accuracy(softmax, linear, X, y),
+        "network": {"accuracy": checks.accuracy(two_layer, network, X, y), "trace": network_trace},
         "sum_over_mean": float(np.linalg.norm(_joined(summed)) / np.linalg.norm(_joined(averaged))),
         **families,
         "scikit_learn": _scikit_learn(start, linear, penalty),
@@ -159,20 +163,9 @@ def timings(settings: SpiralParams) -> dict[str, float]:
 
 
 def _gradient(
-    way: Callable[..., tuple[Any, Params]], model: Model, X: Array, y: Array, penalty: Penalty
-) -> Callable[[Params], tuple[Any, Params]]:
-    return lambda params: way(model, params, X, y, penalty=penalty)
-
-
-def _train_network(
-    way: Callable[..., tuple[Any, Params]], start: Start, penalty: Penalty, settings: SpiralParams
-) -> tuple[Params, Trace]:
-    workspace = Workspace(start.X.dtype)
-
-    def gradient(params: Params) -> tuple[Any, Params]:
-        return way(two_layer, params, start.X, start.y, penalty=penalty, buffer=workspace)
-
-    return losses(start.network, gradient, settings.learning_rate, settings.network_iterations)
+    way: Callable[..., tuple[Any, Params]], model: Model, X: Array, y: Array, penalty: Penalty, **options: Any
+) -> Gradient:
+    return lambda params: way(model, params, X, y, penalty=penalty, **options)
 
 
 def _rescaled_sum(settings: SpiralParams, start: Start, penalty: Penalty) -> Trace:
@@ -191,10 +184,8 @@ def _rescaled_sum(settings: SpiralParams, start: Start, penalty: Penalty) -> Tra
 
 def _scikit_learn(start: Start, linear: Params, penalty: Penalty) -> dict[str, float]:
     """Hold scikit-learn's estimators of the same loss against ours."""
-    X, y, N = start.X, start.y, len(start.X)
-    # Its C multiplies the sum of the losses and has ½ΣW² beside it: C·N·r = 1 for the kind half.
-    C = 1 / (N * penalty.strength) if penalty.strength else np.inf
-    theirs = LogisticRegression(C=C, tol=1e-8, max_iter=10_000).fit(X, y)
+    X, y = start.X, start.y
+    theirs = logistic_regression(X, y, penalty.strength)
     optimum = {"W": theirs.coef_.T, "b": theirs.intercept_}
     loss, grads = manual.loss_and_grads(softmax, optimum, X, y, penalty=penalty)
     return {
@@ -202,7 +193,7 @@ def _scikit_learn(start: Start, linear: Params, penalty: Penalty) -> dict[str, f
         "logistic_regression_accuracy": float(theirs.score(X, y)),
         "our_loss": float(manual.loss_and_grads(softmax, linear, X, y, penalty=penalty)[0]),
         "gradient_at_logistic_regression": float(max(np.abs(grad).max() for grad in grads.values())),
-        "mlp_step_difference": mlp_classifier_step(start.network, X, y, penalty, 0.1),
+        "mlp_step_difference": mlp_classifier_step(Problem(two_layer, X, y, penalty), start.network, 0.1),
     }
 
 
@@ -235,10 +226,6 @@ def _anywhere(params: Params, seed: int) -> Params:
     """Draw parameters of these shapes where the gradient is large: at the end of training it vanishes."""
     rng = generator(seed, "check")
     return {name: rng.standard_normal(value.shape) for name, value in params.items()}
-
-
-def _accuracy(model: Model, params: Params, X: Array, y: Array) -> float:
-    return float((model.scores(params, X).argmax(axis=1) == y).mean())
 
 
 def _print(trace: Trace, results: dict[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.exercises.checks import accuracy
 from pipeline.exercises.descent import losses
 from pipeline.exercises.outcome import Claim, Trace, at_least, at_most
 from pipeline.learning import sgd
@@ -36,7 +37,7 @@ def families(
                 f"batch_{batch_size}_{reduction}",
                 {
                     "trace": trace,
-                    "accuracy": float((softmax.scores(params, X).argmax(axis=1) == y).mean()),
+                    "accuracy": accuracy(softmax, params, X, y),
                     "final_loss": found[-1],
                     "largest_rise": float(np.diff(found).max(initial=0.0)),
                 },

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.exercises.checks import gradient_claims, relative_difference
+from pipeline.exercises.checks import accuracy, gradient_claims, relative_difference
 from pipeline.exercises.counterparts import mlp_classifier_step
 from pipeline.exercises.outcome import Claim, Outcome, at_least, at_most, is_true, plain, published
 from pipeline.exercises.two_layer_products import (
@@ -21,7 +21,7 @@ from pipeline.exercises.two_layer_products import (
     sum_of_outer_products,
     wrong_orders,
 )
-from pipeline.exercises.two_layer_training import Training, accuracy, ends_epoch, train_as_the_course_does
+from pipeline.exercises.two_layer_training import Training, ends_epoch, train_as_the_course_does
 from pipeline.learning import gradient_check
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.gradient_check import BOUNDS, Problem
@@ -125,7 +125,7 @@ def run(variant: str, settings: TwoLayerExerciseParams) -> Outcome:
         "wrong_orders": dict(_orders(settings, a1, dscores)),
         "final_loss": training.trace[-1]["loss"],
         "final_learning_rate": training.trace[-1]["learning_rate"],
-        "accuracy": accuracy(training.params, X, y),
+        "accuracy": accuracy(two_layer, training.params, X, y),
         "epochs": {"count": len(training.epochs), "trace": training.epochs},
         "scikit_learn": {"mlp_step_difference": _mlp_step_difference(toy, penalty, settings)},
     }
@@ -193,7 +193,7 @@ def _mlp_step_difference(toy: Toy, penalty: Penalty, settings: TwoLayerExerciseP
     # It clips probabilities below 2e-16, which larger weights or a longer step would reach.
     size = RECIPE.initial_std / settings.initial_std
     params = {name: size * value for name, value in toy.params.items()}
-    return mlp_classifier_step(params, toy.X, toy.y, penalty, STEP)
+    return mlp_classifier_step(Problem(two_layer, toy.X, toy.y, penalty), params, STEP)
 
 
 def _published(results: dict[str, Any]) -> list[Claim]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.exercises.checks import accuracy
 from pipeline.exercises.outcome import Trace
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.models import two_layer
@@ -60,14 +61,9 @@ def train_as_the_course_does(
             epochs.append(
                 {
                     "iteration": iteration,
-                    "batch_accuracy": accuracy(params, X_batch, y_batch),
-                    "validation_accuracy": accuracy(params, *validation),
+                    "batch_accuracy": accuracy(two_layer, params, X_batch, y_batch),
+                    "validation_accuracy": accuracy(two_layer, params, *validation),
                 }
             )
             learning_rate *= settings.decay
     return Training(params, trace, epochs)
-
-
-def accuracy(params: Params, X: Array, y: Array) -> float:
-    """Return the share of the samples whose highest score is their label's."""
-    return float((two_layer.scores(params, X).argmax(axis=1) == y).mean())

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline import exercises, params
 from pipeline.errors import UserError
 from pipeline.exercises import VARIANTS, Exercise, Variant
-from pipeline.exercises.outcome import Outcome, plain, require, traces, without_traces
+from pipeline.exercises.outcome import Outcome, as_table, plain, require, traces, without_traces
 from pipeline.files import write_bytes, write_json
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import records
@@ -26,10 +26,7 @@ METRICS = {"accuracy": "train/accuracy", "training_accuracy": "train/accuracy"}
 
 def main(name: str) -> None:
     """Run both variants, hold them to their claims, and leave two runs, the figure and what was found."""
-    try:
-        exercise = exercises.get(name)
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    exercise = exercises.get(name)
     settings = params.load(type(exercise.RECIPE), f"exercise.{name}")
     with ExitStack() as ending:
         reports: dict[Variant, Report] = {
@@ -62,9 +59,7 @@ def _found(outcome: Outcome) -> dict[str, Any]:
     return {
         "results": plain(without_traces(outcome.results)),
         "printed": outcome.printed,
-        "claims": [
-            {"says": claim.says, "found": claim.found, "allowed": claim.allowed} for claim in outcome.claims
-        ],
+        "claims": [claim.shown for claim in outcome.claims],
     }
 
 
@@ -87,7 +82,7 @@ def _write_run(
             "gradient": outcome.gradient,
             "description": _description(exercise, name, variant, outcome),
             "look_at": f"the curve of `train/loss` and the picture `run/figures/{name}.png`; "
-            f"select the run `exercise-{name}-{_other(variant)}` too and compare",
+            f"select the run `exercise-{name}-{exercises.other(variant)}` too and compare",
         },
         weights=outcome.weights,
         metrics=dict(_metrics(plain(without_traces(outcome.results)))),
@@ -130,11 +125,10 @@ def _history(outcome: Outcome) -> list[dict[str, float]]:
 
 def _description(exercise: Exercise, name: str, variant: Variant, outcome: Outcome) -> str:
     """Return in Markdown the question, the answer, and what this variant shows."""
-    does = {"asked": exercise.ASKED, "answered": exercise.ANSWERED}
-    claims = (f"| {c.says.replace('|', '/')} | {c.found} | {c.allowed} |" for c in outcome.claims)
+    title, does = exercises.headline(exercise, variant)
     return "\n".join(
         [
-            f"**{exercise.TITLE}**, as {variant}: {does[variant]}.",
+            f"**{title}**, as {variant}: {does}.",
             "",
             f"**Question.** {exercise.QUESTION}",
             "",
@@ -142,12 +136,6 @@ def _description(exercise: Exercise, name: str, variant: Variant, outcome: Outco
             "",
             f"The derivation is in `docs/exercises/{name}.md`.",
             "",
-            "| claim | found | allowed |",
-            "| --- | --- | --- |",
-            *claims,
+            *as_table(claim.shown for claim in outcome.claims),
         ]
     )
-
-
-def _other(variant: Variant) -> Variant:
-    return "answered" if variant == "asked" else "asked"

@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch, capsys):
+def call(tmp_path, monkeypatch, run_command):
     """Run a command in a folder with the shipped params.yaml; return status, stdout and stderr."""
     (tmp_path / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
@@ -37,16 +37,7 @@ def call(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
 
-    def called(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pipeline", *arguments])
-        status = 0
-        try:
-            app.main()
-        except SystemExit as end:
-            status = end.code or 0
-        return status, *capsys.readouterr()
-
-    return called
+    return run_command
 
 
 def test_help_lists_every_command_with_what_it_does(call):

@@ -4,12 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline import exercises, params
-from pipeline.commands import app
 from pipeline.exercises import NAMES, spiral
 from pipeline.exercises.outcome import at_most
 from pipeline.params.whole import Params
@@ -19,20 +19,10 @@ SMALL = ("-S", "points=20", "-S", "iterations=12", "-S", "hidden=5", "-S", "netw
 
 
 @pytest.fixture
-def call(monkeypatch, capsys):
-    """Run the command in the repository; return status, stdout and stderr."""
+def call(monkeypatch, run_command):
+    """Run `exercise` in the repository; return status, stdout and stderr."""
     monkeypatch.chdir(REPOSITORY)
-
-    def called(*arguments):
-        monkeypatch.setattr(sys, "argv", ["pipeline", "exercise", *arguments])
-        status = 0
-        try:
-            app.main()
-        except SystemExit as end:
-            status = end.code or 0
-        return status, *capsys.readouterr()
-
-    return called
+    return partial(run_command, "exercise")
 
 
 def test_the_page_shows_the_trace_the_answer_and_every_claim(call):

@@ -27,6 +27,7 @@ from pipeline.learning.gradient_check import Problem
 from pipeline.learning.gradients import manual
 from pipeline.learning.models import sigmoid_network
 from pipeline.learning.penalty import Penalty
+from tests.exercises import faults
 
 REPOSITORY = Path(__file__).parents[2]
 VARIANTS = ("asked", "answered")
@@ -331,11 +332,7 @@ def test_a_penalty_with_half_too_many_is_seen(variant, monkeypatch):
 @pytest.mark.usefixtures("_on_small_digits")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_penalised_bias_is_seen(variant, monkeypatch):
-    def add_gradient(penalty, grads, params, samples):
-        for name in params:
-            grads[name] += 2 * penalty.coefficient(samples) * params[name]
-
-    monkeypatch.setattr(Penalty, "add_gradient", add_gradient)
+    faults.penalise_biases(monkeypatch)
     assert "sigmoid_network: the penalty's gradient is that of the weights alone, relative" in failed(variant)
 
 
@@ -365,13 +362,7 @@ def test_a_wrong_transpose_of_a_compatible_shape_is_seen(monkeypatch):
 
 @pytest.mark.usefixtures("_on_small_digits")
 def test_inputs_changed_in_place_are_seen(monkeypatch):
-    right = sigmoid_network.backward
-
-    def backward(params, X, hidden, dscores, *buffer):
-        X += 1e-9
-        return right(params, X, hidden, dscores, *buffer)
-
-    monkeypatch.setattr(sigmoid_network, "backward", backward)
+    faults.change_inputs(monkeypatch, sigmoid_network)
     assert "sigmoid_network: inputs and parameters stay as they are" in failed()
 
 

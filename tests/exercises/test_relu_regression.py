@@ -7,6 +7,7 @@ from pipeline.exercises import relu_regression as exercise
 from pipeline.learning import losses
 from pipeline.learning.gradients import autograd, manual
 from pipeline.learning.models import two_layer_regression
+from tests.exercises import faults
 
 VARIANTS = ("asked", "answered")
 SMALL = exercise.RECIPE.model_copy(
@@ -143,13 +144,7 @@ def test_a_factor_2_is_seen(monkeypatch):
 
 
 def test_a_wrong_transpose_of_a_compatible_shape_is_seen(monkeypatch):
-    right = two_layer_regression.backward
-
-    def backward(*given):
-        grads = right(*given)
-        return {**grads, "W2": grads["W2"].T}
-
-    monkeypatch.setattr(two_layer_regression, "backward", backward)
+    faults.transpose_dW2(monkeypatch, two_layer_regression)
     assert "gradient against central differences" in failed(outputs=8)
 
 
@@ -176,13 +171,7 @@ def test_a_wrong_autograd_is_seen_too(monkeypatch):
 
 
 def test_inputs_changed_in_place_are_seen(monkeypatch):
-    right = two_layer_regression.backward
-
-    def backward(params, X, *given):
-        X += 1e-9
-        return right(params, X, *given)
-
-    monkeypatch.setattr(two_layer_regression, "backward", backward)
+    faults.change_inputs(monkeypatch, two_layer_regression)
     assert "inputs and parameters stay as they are" in failed()
 
 

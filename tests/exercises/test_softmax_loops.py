@@ -13,6 +13,7 @@ from pipeline.learning.arrays import Workspace
 from pipeline.learning.gradients import manual
 from pipeline.learning.models import softmax
 from pipeline.learning.penalty import Penalty
+from tests.exercises import faults
 
 VARIANTS = ("asked", "answered")
 SMALL = softmax_loops.RECIPE.model_copy(update={"samples": 60, "inputs": 40, "draws": 2})
@@ -273,8 +274,7 @@ def test_a_missing_1_over_n_in_the_gradient_alone_is_seen(monkeypatch):
 
 
 def test_half_too_many_in_the_penalty_is_seen(monkeypatch):
-    right = Penalty.value
-    monkeypatch.setattr(Penalty, "value", lambda *given: 0.5 * right(*given))
+    faults.halve_the_penalty(monkeypatch)
     assert AGREE in failed()
 
 
@@ -287,11 +287,7 @@ def test_half_too_many_in_the_gradient_of_the_penalty_is_seen(monkeypatch):
 
 
 def test_a_penalised_bias_is_seen(monkeypatch):
-    def add_gradient(penalty, grads, params, samples):
-        for name in params:
-            grads[name] += 2 * penalty.coefficient(samples) * params[name]
-
-    monkeypatch.setattr(Penalty, "add_gradient", add_gradient)
+    faults.penalise_biases(monkeypatch)
     assert "softmax: the penalty's gradient is that of the weights alone, relative" in failed()
 
 

@@ -7,7 +7,7 @@ from pipeline.exercises import spiral
 from pipeline.learning import losses
 from pipeline.learning.gradients import manual
 from pipeline.learning.models import softmax, two_layer
-from pipeline.learning.penalty import Penalty
+from tests.exercises import faults
 
 # The network is trained long only where its accuracy is the point.
 SHORT = spiral.RECIPE.model_copy(update={"network_iterations": 50})
@@ -114,17 +114,12 @@ def test_a_missing_1_over_n_is_seen(variant, monkeypatch):
 
 
 def test_a_penalty_with_half_too_many_is_seen(monkeypatch):
-    half = Penalty.value
-    monkeypatch.setattr(Penalty, "value", lambda *given: 0.5 * half(*given))
+    faults.halve_the_penalty(monkeypatch)
     assert "softmax: gradient against central differences, relative" in failed()
 
 
 def test_a_penalised_bias_is_seen(monkeypatch):
-    def add_gradient(penalty, grads, params, samples):
-        for name in params:
-            grads[name] += 2 * penalty.coefficient(samples) * params[name]
-
-    monkeypatch.setattr(Penalty, "add_gradient", add_gradient)
+    faults.penalise_biases(monkeypatch)
     assert "softmax: the penalty's gradient is that of the weights alone, relative" in failed()
 
 
@@ -134,13 +129,7 @@ def test_a_missing_relu_mask_is_seen(monkeypatch):
 
 
 def test_a_wrong_transpose_of_a_compatible_shape_is_seen(monkeypatch):
-    right = two_layer.backward
-
-    def backward(params, X, hidden, dscores, *buffer):
-        grads = right(params, X, hidden, dscores, *buffer)
-        return {**grads, "W2": grads["W2"].T}
-
-    monkeypatch.setattr(two_layer, "backward", backward)
+    faults.transpose_dW2(monkeypatch, two_layer)
     settings = SHORT.model_copy(update={"hidden": 3})  # W2 is square
     assert "two_layer: gradient against central differences, relative" in failed(settings=settings)
 
@@ -158,11 +147,5 @@ def test_a_forgotten_label_is_seen(monkeypatch):
 
 
 def test_inputs_changed_in_place_are_seen(monkeypatch):
-    right = softmax.backward
-
-    def backward(params, X, hidden, dscores, *buffer):
-        X += 1e-9
-        return right(params, X, hidden, dscores, *buffer)
-
-    monkeypatch.setattr(softmax, "backward", backward)
+    faults.change_inputs(monkeypatch, softmax)
     assert "softmax: inputs and parameters stay as they are" in failed()

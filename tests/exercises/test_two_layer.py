@@ -9,6 +9,7 @@ from pipeline.exercises.two_layer_training import ends_epoch
 from pipeline.learning.gradients import manual
 from pipeline.learning.models import two_layer
 from pipeline.learning.penalty import Penalty
+from tests.exercises import faults
 
 VARIANTS = ("asked", "answered")
 
@@ -167,13 +168,7 @@ def test_a_missing_relu_mask_is_seen(monkeypatch):
 
 
 def test_a_wrong_transpose_of_a_compatible_shape_is_seen(monkeypatch):
-    right = two_layer.backward
-
-    def backward(*given):
-        grads = right(*given)
-        return {**grads, "W2": grads["W2"].T}
-
-    monkeypatch.setattr(two_layer, "backward", backward)
+    faults.transpose_dW2(monkeypatch, two_layer)
     assert "sum of outer products against" in failed(hidden=3)
     assert "gradient against central differences" in failed(hidden=3)
 
@@ -184,8 +179,7 @@ def test_outer_products_the_wrong_way_round_are_seen(monkeypatch):
 
 
 def test_a_penalty_with_half_too_many_is_seen(monkeypatch):
-    value = Penalty.value
-    monkeypatch.setattr(Penalty, "value", lambda *given: 0.5 * value(*given))
+    faults.halve_the_penalty(monkeypatch)
     assert "gradient against central differences" in failed()
     published = [c.says for c in exercise.run("asked", exercise.RECIPE).claims if not c.holds]
     assert any(says.startswith("toy loss, published") for says in published)
@@ -200,20 +194,10 @@ def test_a_half_in_value_and_gradient_alike_is_seen(monkeypatch):
 
 
 def test_a_penalised_bias_is_seen(monkeypatch):
-    def add_gradient(penalty, grads, params, samples):
-        for name in params:
-            grads[name] += 2 * penalty.coefficient(samples) * params[name]
-
-    monkeypatch.setattr(Penalty, "add_gradient", add_gradient)
+    faults.penalise_biases(monkeypatch)
     assert "the penalty's gradient is that of the weights alone" in failed()
 
 
 def test_inputs_changed_in_place_are_seen(monkeypatch):
-    right = two_layer.backward
-
-    def backward(params, X, *given):
-        X += 1e-9
-        return right(params, X, *given)
-
-    monkeypatch.setattr(two_layer, "backward", backward)
+    faults.change_inputs(monkeypatch, two_layer)
     assert "inputs and parameters stay as they are" in failed()
