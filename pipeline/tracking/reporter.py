@@ -107,7 +107,7 @@ class _Publisher:
     """The process, a thread that feeds it, and a thread that hears how it gets on."""
 
     def __init__(self, opening: Message) -> None:
-        self._messages: queue.Queue[Message | None] = queue.Queue(BUFFERED)
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._heard = time.monotonic()
         self._warned = False
         self._process = self._start()
@@ -117,20 +117,17 @@ class _Publisher:
             self._listener.start()
             threading.Thread(target=self._feed, args=(self._process,), daemon=True).start()
 
-    def send(self, message: Message | None) -> None:
+    def send(self, message: Message) -> None:
         """Hand a message to the feeding thread; dropped where too many wait."""
-        with suppress(queue.Full):
-            self._messages.put_nowait(message)
+        if self._messages.qsize() < BUFFERED:
+            self._messages.put(message)
 
     def end(self, message: Message, *, killed: bool = False) -> None:
         """Send the last message and wait for the process to end, but never long."""
         if not self._process:
             return
-        if self._messages.qsize() > BUFFERED - 2:  # make room for what must not be dropped
-            with self._messages.mutex:
-                self._messages.queue.clear()
-        self.send(message)
-        self.send(None)
+        self._messages.put(message)
+        self._messages.put(None)
         if killed:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(WHEN_KILLED)
