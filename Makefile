@@ -8,9 +8,10 @@ INSTALLED := $(VENV)/.installed
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
 ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 # Tests run in two processes: threads of their own would fight over the processors. Stages set theirs.
-ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test lint ui publish reproduce docs lock clean
+.PHONY: help setup repro exercises test coverage lint ui publish reproduce docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,7 +31,10 @@ exercises: setup ## run the six exercises: what their authors saw, the answers, 
 		python -m pipeline exercise $$name || exit; echo; done
 
 test: setup ## run the tests
-	@$(ACTIVATE) $(ONE_THREAD) python -m pytest --numprocesses 2 --dist loadgroup --cov --cov-report=term
+	@$(ACTIVATE) $(PYTEST)
+
+coverage: setup ## run the tests and show which lines of pipeline/ they reach: at least 90%
+	@$(ACTIVATE) $(PYTEST) --cov --cov-report=term --cov-fail-under=90
 
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy

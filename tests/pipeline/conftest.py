@@ -138,14 +138,6 @@ def commit(repository: Repository, message: str) -> None:
     repository.git("commit", "--quiet", "--message", message)
 
 
-@pytest.hookimpl(tryfirst=True)  # before the items are handed to processes
-def pytest_collection_modifyitems(items):
-    """Tests of one repository run in one process, also where others run in parallel."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("repository"))
-
-
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory):
     """The pipeline after one `dvc repro`, committed; a space and an é are in its path."""
