@@ -2,10 +2,25 @@
 
 import sys
 
+from ruamel.yaml import YAML
+
 from pipeline.commands import reproduce
+from pipeline.exercises import NAMES
+
+
+def keep_one_exercise(repository) -> None:
+    """Leave out five of the six, which would take as long again as all other stages."""
+    yaml = YAML()
+    definition, lock = (yaml.load(repository.path / name) for name in ("dvc.yaml", "dvc.lock"))
+    for name in NAMES[1:]:
+        del definition["stages"]["exercise"]["foreach"][name]
+        del lock["stages"][f"exercise@{name}"]
+    yaml.dump(definition, repository.path / "dvc.yaml")
+    yaml.dump(lock, repository.path / "dvc.lock")
 
 
 def test_what_cannot_be_made_again_is_named_and_everything_else_is_identical(copied):
+    keep_one_exercise(copied)
     made = reproduce.outputs(copied.path / "dvc.lock")
     path = "results/gradients.json"
     lock = copied.text("dvc.lock").replace(made[path], "f" * 32)
