@@ -45,6 +45,8 @@ def matmul(A: Array, B: Array, out: Array | None = None) -> Array:
 
 def affine(X: Array, W: Array, b: Array, out: Array | None = None) -> Array:
     """X (N, D) times W (D, M), plus b (M,) in every row: (N, M)."""
+    if hasattr(b, "addmm"):  # torch's own, which adds as it multiplies
+        return b.addmm(X, W)
     if out is None:
         return X @ W + b
     np.matmul(X, W, out=out)
@@ -85,4 +87,5 @@ def log_softmax(scores: Array, out: Array | None = None) -> Array:
 
 def sum_of_squares(W: Array) -> Array:
     """ΣW² over all elements: a scalar."""
-    return np.vdot(W, W) if isinstance(W, np.ndarray) else (W * W).sum()
+    flat = W.ravel()
+    return flat @ flat

@@ -39,12 +39,16 @@ class Penalty:
         total = sum(sum_of_squares(params[name]) for name in weights(params))
         return self.coefficient(samples) * total
 
+    def shrinkage(self, samples: int) -> float:
+        """Return 2c: what times W is the penalty's gradient."""
+        return 2 * self.coefficient(samples)
+
     def add_gradient(self, grads: Params, params: Params, samples: int) -> None:
         """Add 2c·W to the gradient of each weight, in place."""
-        factor = 2 * self.coefficient(samples)
-        if factor:
+        shrinkage = self.shrinkage(samples)
+        if shrinkage:
             for name in weights(params):
-                grads[name] += factor * params[name]
+                grads[name] += shrinkage * params[name]
 
 
 NONE = Penalty("sum", 0.0)

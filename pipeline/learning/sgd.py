@@ -6,7 +6,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from pipeline.learning.arrays import Array, Params
+from pipeline.learning import penalty
+from pipeline.learning.arrays import Array, Buffers, Params, fresh
+from pipeline.learning.gradients import Step, TrainingEngine
 
 Schedule: TypeAlias = Literal["constant", "exponential", "cosine"]
 
@@ -43,17 +45,23 @@ def minibatches(
 
 
 class Momentum:
-    """Gradient descent with heavy-ball momentum (Polyak 1964): v ← μ·v - rate·gradient; θ ← θ + v."""
+    """Gradient descent with heavy-ball momentum (Polyak 1964) and an L2 penalty; see `gradients.Step`."""
 
-    def __init__(self, params: Params, momentum: float) -> None:
+    def __init__(self, engine: TrainingEngine, params: Params, momentum: float) -> None:
+        self._descend = engine.descend
         self._momentum = momentum
         self._velocity: dict[str, Array] = {name: value * 0 for name, value in params.items()}
 
-    def step(self, params: Params, grads: Params, learning_rate: float) -> None:
-        """Update the parameters in place; the gradients are used up."""
+    def step(
+        self,
+        params: Params,
+        grads: Params,
+        learning_rate: float,
+        shrinkage: float = 0.0,
+        buffer: Buffers = fresh,
+    ) -> None:
+        """Update the parameters in place; the gradients, which are without the penalty's, are used up."""
+        penalised = penalty.weights(params)
         for name, velocity in self._velocity.items():
-            grad = grads[name]
-            grad *= learning_rate
-            velocity *= self._momentum
-            velocity -= grad
-            params[name] += velocity
+            step = Step(learning_rate, self._momentum, shrinkage if name in penalised else 0.0)
+            self._descend(params[name], velocity, grads[name], step, buffer)

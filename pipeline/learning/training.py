@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from pipeline.learning.arrays import Array, Params, Workspace
-from pipeline.learning.gradients import TrainingEngine
+from pipeline.learning.gradients import TrainingEngine, check_batch
 from pipeline.learning.losses import scale
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import Penalty
@@ -76,7 +76,8 @@ def fit(
     there are validation samples), validation/loss (without penalty), validation/accuracy,
     learning_rate (of the last update). Of equal epochs the first is the best. Raises DivergedError.
     """
-    optimiser = Momentum(params, settings.momentum)
+    check_batch(model, params, train.X, train.y)  # once, and no minibatch again
+    optimiser = Momentum(engine, params, settings.momentum)
     workspace = Workspace(train.X.dtype)
     glance = train.first(len(validation.y))
     history: list[Row] = []
@@ -88,16 +89,14 @@ def fit(
         for step, index in enumerate(settings.minibatches()):
             X = engine.gather(train.X, index, workspace)
             y = engine.gather(train.y, index, workspace)
-            loss, grads = engine.loss_and_grads(
-                model, params, X, y, penalty=settings.penalty, buffer=workspace
-            )
-            value = float(loss)
+            loss, grads = engine.differentiate(model, params, X, y, buffer=workspace)
+            value = float(loss + settings.penalty.value(params, len(index)))
             if not value <= limit:
                 raise DivergedError(_diagnosis(value, epoch, step, rate))
             if epoch == 1 and step == 0:
                 limit = DIVERGENCE_FACTOR * value
             rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
-            optimiser.step(params, grads, rate)
+            optimiser.step(params, grads, rate, settings.penalty.shrinkage(len(index)), workspace)
             total += value
         validation_loss, validation_accuracy = assess(model, params, validation)
         row = {

@@ -13,6 +13,7 @@ from pipeline.learning.baselines import (
     ridge,
     sgd_classifier,
 )
+from pipeline.learning.gradients import manual
 from pipeline.learning.penalty import Penalty
 
 N, D, C = 120, 7, 3
@@ -104,7 +105,7 @@ def test_an_epoch_of_the_mlp_is_ours_minibatch_by_minibatch(data, penalty, batch
 
     monkeypatch.setattr(mlp_classifier, "MLPClassifier", InOrder)
     fitted = mlp_classifier.fit(X, y, penalty, 5, batch_size, 0.1, 0.9, 1, 0)
-    optimiser = sgd.Momentum(params, 0.9)
+    optimiser = sgd.Momentum(manual, params, 0.9)
     # A per-sample penalty is that of the whole training set, in every minibatch.
     whole = Penalty("sum", penalty.coefficient(len(X)))
     size = min(batch_size, len(X))

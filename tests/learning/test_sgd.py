@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.learning import sgd
+from pipeline.learning.arrays import Workspace
+from pipeline.learning.gradients import autograd, manual
+from pipeline.learning.penalty import Penalty
 from pipeline.learning.sgd import Momentum
 from tests.learning.problems import copied
 
@@ -97,7 +100,7 @@ def test_momentum_is_torchs_at_a_constant_rate(momentum: float) -> None:
     params = {"W": rng(0).standard_normal((3, 2)), "b": rng(1).standard_normal(2)}
     theirs = [torch.nn.Parameter(torch.from_numpy(value.copy())) for value in params.values()]
     optimiser = torch.optim.SGD(theirs, lr=0.1, momentum=momentum)
-    ours = Momentum(params, momentum)
+    ours = Momentum(manual, params, momentum)
     for step in range(20):
         grads = {name: rng([step, len(name)]).standard_normal(v.shape) for name, v in params.items()}
         for parameter, grad in zip(theirs, grads.values(), strict=True):
@@ -111,7 +114,7 @@ def test_momentum_is_torchs_at_a_constant_rate(momentum: float) -> None:
 def test_under_a_constant_gradient_momentum_moves_by_its_closed_form() -> None:
     # After k steps: -rate·g·Σ_{j=1..k} (1 - μʲ)/(1 - μ).
     params, grad, mu, rate = {"W": np.zeros((2, 2))}, np.array([[1.0, -2.0], [0.5, 0.0]]), 0.9, 0.05
-    optimiser = Momentum(params, mu)
+    optimiser = Momentum(manual, params, mu)
     for _ in range(30):
         optimiser.step(params, {"W": grad.copy()}, rate)
     expected = -rate * grad * sum((1 - mu**j) / (1 - mu) for j in range(1, 31))
@@ -121,7 +124,7 @@ def test_under_a_constant_gradient_momentum_moves_by_its_closed_form() -> None:
 def test_a_new_rate_applies_to_the_new_gradient_alone() -> None:
     # v ← μ·v - rate·g, as scikit-learn's SGDOptimizer; torch would apply the new rate to the whole velocity.
     params = {"W": np.zeros(1)}
-    optimiser = Momentum(params, 0.5)
+    optimiser = Momentum(manual, params, 0.5)
     optimiser.step(params, {"W": np.ones(1)}, 1.0)
     optimiser.step(params, {"W": np.ones(1)}, 0.1)
     assert params["W"][0] == pytest.approx(-1 - (0.5 + 0.1))
@@ -130,7 +133,7 @@ def test_a_new_rate_applies_to_the_new_gradient_alone() -> None:
 def test_on_a_quadratic_momentum_follows_its_two_term_recurrence() -> None:
     # Polyak 1964: x ← x - rate·λ·x + μ·(x - x_before).
     params, curvature, mu, rate = {"W": np.array([1.0])}, 3.0, 0.8, 0.1
-    optimiser, before, x = Momentum(params, mu), 1.0, 1.0
+    optimiser, before, x = Momentum(manual, params, mu), 1.0, 1.0
     for _ in range(50):
         optimiser.step(params, {"W": curvature * params["W"]}, rate)
         before, x = x, x - rate * curvature * x + mu * (x - before)
@@ -142,10 +145,53 @@ def test_without_momentum_a_step_is_rate_times_gradient_and_in_place_on_tensors_
     grads = {"W": np.array([[0.5, -1.0]]), "b": np.array([2.0])}
     arrays, tensors = copied(start), {k: torch.from_numpy(v.copy()) for k, v in start.items()}
     held = arrays["W"], tensors["W"]
-    Momentum(arrays, 0.0).step(arrays, copied(grads), 0.1)
-    Momentum(tensors, 0.0).step(tensors, {k: torch.from_numpy(v.copy()) for k, v in grads.items()}, 0.1)
+    Momentum(manual, arrays, 0.0).step(arrays, copied(grads), 0.1)
+    Momentum(autograd, tensors, 0.0).step(tensors, {k: torch.from_numpy(v.copy()) for k, v in grads.items()}, 0.1)
     assert arrays["W"] is held[0]
     assert tensors["W"] is held[1]
     for name, value in start.items():
         np.testing.assert_allclose(arrays[name], value - 0.1 * grads[name], rtol=1e-15)
         np.testing.assert_array_equal(tensors[name].numpy(), arrays[name])
+
+
+@pytest.mark.parametrize("kind", ["sum", "half", "per_sample"])
+def test_the_penalty_in_the_update_is_the_one_in_the_gradient(kind: str) -> None:
+    params = {"W": rng(0).standard_normal((3, 2)), "b": rng(1).standard_normal(2)}
+    grads = {name: rng(2).standard_normal(value.shape) for name, value in params.items()}
+    penalty, updated, expected = Penalty(kind, 0.3), copied(params), copied(params)
+    Momentum(manual, updated, 0.0).step(updated, copied(grads), 0.1, penalty.shrinkage(7))
+    penalty.add_gradient(grads, params, 7)
+    Momentum(manual, expected, 0.0).step(expected, grads, 0.1)
+    for name, value in expected.items():
+        np.testing.assert_allclose(updated[name], value, rtol=1e-15)
+
+
+@pytest.mark.parametrize("cached", [1, 5, 12, 1000])
+def test_an_update_block_by_block_gives_the_bits_of_one_of_the_whole(cached, monkeypatch) -> None:
+    start = {"W": rng(0).standard_normal((7, 5)).astype(np.float32), "b": np.ones(5, np.float32)}
+    blocks, whole = copied(start), copied(start)
+    velocity = {name: np.zeros_like(value) for name, value in start.items()}
+    optimiser, workspace = Momentum(manual, blocks, 0.9), Workspace(np.dtype(np.float32))
+    monkeypatch.setattr(manual, "CACHED", cached)
+    for step in range(3):
+        grads = {name: rng(step).standard_normal(v.shape, np.float32) for name, v in start.items()}
+        optimiser.step(blocks, copied(grads), 0.1, 0.01, workspace)
+        for name, value in whole.items():
+            grad = grads[name] + 0.01 * value if name == "W" else grads[name]
+            velocity[name] = 0.9 * velocity[name] - 0.1 * grad
+            value += velocity[name]
+    for name, value in whole.items():
+        np.testing.assert_array_equal(blocks[name], value)
+
+
+def test_both_engines_take_the_same_steps() -> None:
+    arrays = {"W": rng(0).standard_normal((3, 2)), "b": rng(1).standard_normal(2)}
+    tensors = {name: torch.from_numpy(value.copy()) for name, value in arrays.items()}
+    by_hand, by_torch = Momentum(manual, arrays, 0.9), Momentum(autograd, tensors, 0.9)
+    for step in range(5):
+        grads = {name: rng(step).standard_normal(value.shape) for name, value in arrays.items()}
+        theirs = {name: torch.from_numpy(grad.copy()) for name, grad in grads.items()}
+        by_hand.step(arrays, grads, 0.1, 0.02)
+        by_torch.step(tensors, theirs, 0.1, 0.02)
+    for name, value in arrays.items():
+        np.testing.assert_allclose(tensors[name].numpy(), value, rtol=1e-14)

@@ -1,5 +1,6 @@
 """Three ways to differentiate the same forward: by hand, by torch, by differences."""
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -35,8 +36,32 @@ class Engine(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Step:
+    """How far an update goes: v ← momentum·v - learning_rate·(gradient + shrinkage·θ); θ ← θ + v."""
+
+    learning_rate: float
+    momentum: float = 0.0
+    shrinkage: float = 0.0
+    """Of the L2 penalty's gradient: 2c where the penalty is c·Σθ²."""
+
+
 class TrainingEngine(Engine, Protocol):
-    """An engine that can train: it also says what its arrays are and how a minibatch is gathered."""
+    """An engine that can train: it works on arrays of its own, unchecked, and in place."""
+
+    def differentiate(
+        self,
+        model: Model,
+        params: Params,
+        X: Array,
+        y: Array,
+        reduction: Reduction | None = ...,
+        buffer: Buffers = ...,
+    ) -> tuple[Any, Params]:
+        """Return the loss without penalty, and its gradient, of native arrays that `check_batch` passed."""
+
+    def descend(self, value: Array, velocity: Array, grad: Array, step: Step, buffer: Buffers) -> None:
+        """Take a step of one parameter and its velocity, in place; the gradient is used up."""
 
     def to_native(self, array: np.ndarray, device: str) -> Array:
         """Return the array in the type that this engine computes with, on the device."""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
-from pipeline.learning.gradients import check_batch
+from pipeline.learning.gradients import Step, check_batch
 from pipeline.learning.losses import Reduction, scale
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import NONE, Penalty
@@ -26,15 +26,45 @@ def loss_and_grads(
     NumPy arrays in, NumPy arrays out; tensors in, tensors out.
     """
     check_batch(model, params, X, y)
-    leaves = {name: _tensor(value).detach().requires_grad_() for name, value in params.items()}
-    hidden = model.forward(leaves, _tensor(X))
-    factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
-    data_loss = model.LOSS.value(hidden["scores"], _tensor(y)) * factor
-    loss = data_loss + penalty.value(leaves, len(X))
-    grads = dict(zip(leaves, torch.autograd.grad(loss, list(leaves.values())), strict=True))
+    tensors = {name: _tensor(value) for name, value in params.items()}
+    loss, grads = _differentiate(model, tensors, _tensor(X), _tensor(y), reduction, penalty)
     if isinstance(X, torch.Tensor):
-        return loss.detach(), grads
-    return loss.detach().numpy()[()], {name: grad.numpy() for name, grad in grads.items()}
+        return loss, grads
+    return loss.numpy()[()], {name: grad.numpy() for name, grad in grads.items()}
+
+
+def differentiate(
+    model: Model,
+    params: Params,
+    X: Array,
+    y: Array,
+    reduction: Reduction | None = None,
+    buffer: Buffers = fresh,
+) -> tuple[Any, Params]:
+    """Return the loss without penalty and its gradient, of tensors; see `gradients.TrainingEngine`."""
+    return _differentiate(model, params, X, y, reduction, NONE)
+
+
+def _differentiate(
+    model: Model, params: Params, X: Array, y: Array, reduction: Reduction | None, penalty: Penalty
+) -> tuple[torch.Tensor, Params]:
+    leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
+    scores = model.forward(leaves, X)["scores"]
+    loss = model.LOSS.value(scores, y) * scale(model.LOSS, scores, reduction or model.REDUCTION)
+    if penalty.strength:
+        loss = loss + penalty.value(leaves, len(X))
+    grads = torch.autograd.grad(loss, list(leaves.values()))
+    return loss.detach(), dict(zip(leaves, grads, strict=True))
+
+
+def descend(
+    value: torch.Tensor, velocity: torch.Tensor, grad: torch.Tensor, step: Step, buffer: Buffers
+) -> None:
+    """Take the step, in place; the gradient is used up. See `gradients.TrainingEngine`."""
+    if step.shrinkage:
+        grad.add_(value, alpha=step.shrinkage)
+    velocity.mul_(step.momentum).sub_(grad, alpha=step.learning_rate)
+    value.add_(velocity)
 
 
 def to_native(array: np.ndarray, device: str) -> torch.Tensor:

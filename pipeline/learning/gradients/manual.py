@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
-from pipeline.learning.gradients import check_batch
+from pipeline.learning.gradients import Step, check_batch
 from pipeline.learning.losses import Reduction, scale
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import NONE, Penalty
+
+# Numbers of an array that are updated at a time: more blocks cost more calls, fewer leave the cache.
+CACHED = 65_536
 
 
 def loss_and_grads(
@@ -20,18 +23,45 @@ def loss_and_grads(
     reduction: Reduction | None = None,
     buffer: Buffers = fresh,
 ) -> tuple[Any, Params]:
-    """Return the penalised loss and its gradient by the model's backward; see `gradients.Engine`.
+    """Return the penalised loss and its gradient by the model's backward; see `gradients.Engine`."""
+    check_batch(model, params, X, y)
+    loss, grads = differentiate(model, params, X, y, reduction, buffer)
+    penalty.add_gradient(grads, params, len(X))
+    return loss + penalty.value(params, len(X)), grads
+
+
+def differentiate(
+    model: Model,
+    params: Params,
+    X: Array,
+    y: Array,
+    reduction: Reduction | None = None,
+    buffer: Buffers = fresh,
+) -> tuple[Any, Params]:
+    """Return the loss without penalty and its gradient; see `gradients.TrainingEngine`.
 
     With a Workspace as `buffer`, the gradient is valid until the next call with that workspace.
     """
-    check_batch(model, params, X, y)
     hidden = model.forward(params, X, buffer)
     factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
     loss, dscores = model.LOSS.value_and_gradient(hidden["scores"], y, buffer)
     dscores *= factor  # once, where the backward pass starts, and so in every gradient
-    grads = model.backward(params, X, hidden, dscores, buffer)
-    penalty.add_gradient(grads, params, len(X))
-    return loss * factor + penalty.value(params, len(X)), grads
+    return loss * factor, model.backward(params, X, hidden, dscores, buffer)
+
+
+def descend(value: np.ndarray, velocity: np.ndarray, grad: np.ndarray, step: Step, buffer: Buffers) -> None:
+    """Take the step, in place; the gradient is used up. See `gradients.TrainingEngine`."""
+    # Rows that the processor's second-level cache holds until the last operation on them.
+    rows = max(1, CACHED // (value.size // len(value)))
+    for start in range(0, len(value), rows):
+        block = slice(start, start + rows)
+        w, v, g = value[block], velocity[block], grad[block]
+        if step.shrinkage:
+            g += np.multiply(w, step.shrinkage, out=buffer("descent", *w.shape))
+        g *= step.learning_rate
+        v *= step.momentum
+        v -= g
+        w += v
 
 
 def to_native(array: np.ndarray, device: str) -> np.ndarray:
