@@ -71,6 +71,10 @@ class Standardization:
         standardized /= self.std
         return standardized
 
+    def is_global(self) -> bool:
+        """Say whether all pixels have one mean and deviation, so that each can stand for another."""
+        return bool((self.mean == self.mean[0]).all() and (self.std == self.std[0]).all())
+
     def save(self, path: Path) -> None:
         """Write `mean` and `std` as safetensors, whole or not at all."""
         write_bytes(path, safetensors.numpy.save({"mean": self.mean, "std": self.std}))

@@ -10,6 +10,9 @@ from pipeline.learning import penalty
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
 from pipeline.learning.gradients import Step, TrainingEngine
 
+# Blocks in a window: enough to mix samples from everywhere, few enough to be long.
+BLOCKS = 32
+
 Schedule: TypeAlias = Literal["constant", "exponential", "cosine"]
 
 
@@ -27,21 +30,44 @@ def learning_rates(schedule: Schedule, initial: float, decay: float, epochs: int
 
 
 def minibatches(
-    samples: int, batch_size: int, replacement: bool, rng: np.random.Generator
+    samples: int, batch_size: int, replacement: bool, rng: np.random.Generator, window: int | None = None
 ) -> Iterator[np.ndarray]:
     """Yield one epoch's minibatches as indices (B,) of the samples.
 
     Without replacement every sample comes once, the last minibatch being what is left; with
-    replacement there are as many minibatches, each drawn independently and full.
+    replacement there are as many minibatches, each drawn independently and full. With a `window`,
+    samples are read as `windows` puts them, so that those used together lie together on disk.
     """
     batch_size = min(batch_size, samples)
     if replacement:
         for _ in range(math.ceil(samples / batch_size)):
             yield rng.integers(samples, size=batch_size)
-    else:
-        order = rng.permutation(samples)
-        for start in range(0, samples, batch_size):
+        return
+    left = np.empty(0, np.intp)
+    for order in windows(samples, window or samples, rng):
+        order = np.concatenate([left, order])
+        whole = len(order) - len(order) % batch_size
+        for start in range(0, whole, batch_size):
             yield order[start : start + batch_size]
+        left = order[whole:]
+    if len(left):
+        yield left
+
+
+def windows(samples: int, window: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield all indices once, shuffled within windows of about `window` samples: a block shuffle.
+
+    A window holds blocks of neighbours, BLOCKS of them in a full one, chosen at random from everywhere;
+    so an epoch reads a file in long stretches and needs only a window of it in memory at a time.
+    """
+    if window >= samples:
+        yield rng.permutation(samples)
+        return
+    size = math.ceil(window / BLOCKS)
+    starts = rng.permutation(np.arange(0, samples, size))
+    for first in range(0, len(starts), BLOCKS):
+        blocks = [np.arange(at, min(at + size, samples)) for at in starts[first : first + BLOCKS]]
+        yield rng.permutation(np.concatenate(blocks))
 
 
 class Momentum:

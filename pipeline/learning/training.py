@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.learning.arrays import Array, Params, Workspace
+from pipeline.learning.ahead import ahead
+from pipeline.learning.arrays import Array, Buffers, Params, Workspace, fresh
 from pipeline.learning.gradients import TrainingEngine, check_batch
 from pipeline.learning.losses import scale
 from pipeline.learning.models import Model
@@ -37,6 +38,8 @@ class Settings:
     penalty: Penalty
     minibatches: Callable[[], Iterator[np.ndarray]]
     batches_per_epoch: int
+    distort: Callable[[Array], Array] | None = None
+    """From a minibatch (B, D) to the one that is trained on instead, both native to the engine."""
 
 
 @dataclass(frozen=True)
@@ -86,17 +89,15 @@ def fit(
     limit = sys.float_info.max  # the first loss may be anything finite
     for epoch in range(1, settings.epochs + 1):
         total, rate = 0.0, 0.0
-        for step, index in enumerate(settings.minibatches()):
-            X = engine.gather(train.X, index, workspace)
-            y = engine.gather(train.y, index, workspace)
+        for step, (X, y) in enumerate(_minibatches(engine, train, settings, workspace)):
             loss, grads = engine.differentiate(model, params, X, y, buffer=workspace)
-            value = float(loss + settings.penalty.value(params, len(index)))
+            value = float(loss + settings.penalty.value(params, len(y)))
             if not value <= limit:
                 raise DivergedError(_diagnosis(value, epoch, step, rate))
             if epoch == 1 and step == 0:
                 limit = DIVERGENCE_FACTOR * value
             rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
-            optimiser.step(params, grads, rate, settings.penalty.shrinkage(len(index)), workspace)
+            optimiser.step(params, grads, rate, settings.penalty.shrinkage(len(y)), workspace)
             total += value
         validation_loss, validation_accuracy = assess(model, params, validation)
         row = {
@@ -113,6 +114,25 @@ def fit(
             best_accuracy = validation_accuracy
             best = Trained({name: engine.to_numpy(value) for name, value in params.items()}, epoch, history)
     return best
+
+
+def _minibatches(
+    engine: TrainingEngine, train: Samples, settings: Settings, workspace: Workspace
+) -> Iterator[tuple[Array, Array]]:
+    """Yield an epoch's X (B, D) and y (B,); distorted ones are made while the one before is trained on."""
+    distort = settings.distort
+    if distort is None:
+        return _gathered(engine, train, settings.minibatches(), workspace)
+    # What is made ahead waits for its turn, in memory of its own.
+    originals = _gathered(engine, train, settings.minibatches(), fresh)
+    return ahead((distort(X), y) for X, y in originals)
+
+
+def _gathered(
+    engine: TrainingEngine, train: Samples, indices: Iterator[np.ndarray], buffer: Buffers
+) -> Iterator[tuple[Array, Array]]:
+    for index in indices:
+        yield engine.gather(train.X, index, buffer), engine.gather(train.y, index, fresh)
 
 
 def assess(model: Model, params: Params, samples: Samples) -> tuple[float, float]:

@@ -15,6 +15,8 @@ class TrainParams(DescentParams):
     decay: float = Field(gt=0, le=1)
     epochs: int = Field(ge=1, le=10_000)
     replacement: bool
+    window: int | None = Field(ge=1, le=1_000_000_000)
+    distort: Literal["none", "affine", "elastic", "both"]
     initial_std: float | None = Field(gt=0, le=100)
     device: str = Field(pattern=r"^(cpu|cuda(:\d{1,3})?)$")
 

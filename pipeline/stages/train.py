@@ -1,6 +1,7 @@
 """Stage train: one model by one gradient, minibatch descent with momentum, best epoch by validation."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,15 @@ from typing import Any
 import numpy as np
 
 from pipeline import params
-from pipeline.datasets import splits
+from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
 from pipeline.learning import gradients, initialization, models, sgd, training
+from pipeline.learning.arrays import Array
+from pipeline.learning.distortions import AFFINE, ELASTIC, Distorter, Distortion
 from pipeline.learning.gradients import TrainingEngine
 from pipeline.learning.penalty import Penalty
 from pipeline.learning.randomness import generator
+from pipeline.params.distortion import DistortionParams
 from pipeline.params.seed import SeedParams
 from pipeline.params.train import SECTIONS, TrainParams
 from pipeline.stages import progress, records
@@ -62,7 +66,12 @@ def _train(
     start = initialization.normal(shapes, settings.initial_std, generator(seed, "initialization"))
     native = {name: engine.to_native(value, device) for name, value in start.items()}
     minibatches = partial(
-        sgd.minibatches, count, settings.batch_size, settings.replacement, generator(seed, "minibatches")
+        sgd.minibatches,
+        count,
+        settings.batch_size,
+        settings.replacement,
+        generator(seed, "minibatches"),
+        settings.window,
     )
     rates = sgd.learning_rates(settings.schedule, settings.learning_rate, settings.decay, settings.epochs)
     schedule = training.Settings(
@@ -72,8 +81,33 @@ def _train(
         penalty=Penalty(settings.penalty.kind, settings.penalty.strength),
         minibatches=minibatches,
         batches_per_epoch=math.ceil(count / settings.batch_size),
+        distort=_distort(inputs, engine, device, settings, seed),
     )
     return training.fit(model, engine, native, train, validation, schedule, observe)
+
+
+def _distort(
+    pixels: int, engine: TrainingEngine, device: str, settings: TrainParams, seed: int
+) -> Callable[[Array], Array] | None:
+    """Return what distorts a minibatch of the engine's; None where training is on the images as they are."""
+    largest = params.load(DistortionParams, "distortion").model_dump()
+    if settings.distort == "none":
+        return None
+    if not normalization.load(records.NORMALIZATION).is_global():
+        raise UserError(
+            f"params.yaml: train: distort: {settings.distort}: what is standardised pixel by pixel can't be "
+            "moved; set normalize.standardization to global"
+        )
+    kept = {"affine": AFFINE, "elastic": ELASTIC, "both": AFFINE | ELASTIC}[settings.distort]
+    distortion = Distortion(**{name: value for name, value in largest.items() if name in kept})
+    distorter = Distorter(distortion, pixels, generator(seed, "distortions"))
+    return lambda X: engine.to_native(distorter(engine.to_numpy(X)), device)
+
+
+def _distortion_used(settings: TrainParams) -> dict[str, Any]:
+    if settings.distort == "none":
+        return {}
+    return {"distortion": params.load(DistortionParams, "distortion").model_dump()}
 
 
 def _samples(split: str, engine: TrainingEngine, device: str) -> training.Samples:
@@ -101,7 +135,7 @@ def _write_run(
         record=records.record(
             name,
             "mnist",
-            records.parameters(train={model_name: settings.model_dump()}),
+            records.parameters(train={model_name: settings.model_dump()}, **_distortion_used(settings)),
             "train",
             "validation",
             model=model_name,

@@ -92,6 +92,41 @@ def test_one_generator_orders_every_epoch_anew_and_the_same_seed_alike(replaceme
     assert epochs()[0] != epochs()[1]
 
 
+# Windows
+
+
+@relaxed
+@given(st.integers(1, 500), st.integers(1, 60), st.integers(1, 600), st.integers(0, 99))
+def test_with_a_window_every_sample_still_comes_once_in_full_minibatches(
+    samples: int, batch_size: int, window: int, seed: int
+) -> None:
+    batches = list(sgd.minibatches(samples, batch_size, False, rng(seed), window))
+    assert sorted(np.concatenate(batches)) == list(range(samples))
+    full = min(batch_size, samples)
+    assert all(len(batch) == full for batch in batches[:-1])
+    assert 0 < len(batches[-1]) <= full
+    assert len(batches) == math.ceil(samples / full)
+
+
+def test_a_window_holds_blocks_of_neighbours_from_everywhere_shuffled() -> None:
+    found = list(sgd.windows(10_000, 640, rng(0)))
+    assert [len(window) for window in found[:-1]] == [640] * (len(found) - 1)
+    for window in found[:-1]:
+        blocks, counts = np.unique(window // 20, return_counts=True)
+        assert len(blocks) == sgd.BLOCKS
+        assert (counts == 20).all()
+        assert np.ptp(window) > 5_000
+        assert (np.diff(window) == 1).mean() < 0.05
+    again = list(sgd.windows(10_000, 640, rng(0)))
+    np.testing.assert_array_equal(np.concatenate(found), np.concatenate(again))
+
+
+def test_a_window_of_everything_is_the_plain_shuffle() -> None:
+    plain, windowed = (list(sgd.minibatches(50, 8, False, rng(1), window)) for window in (None, 50))
+    np.testing.assert_array_equal(np.concatenate(plain), np.concatenate(windowed))
+    np.testing.assert_array_equal(np.concatenate(plain), rng(1).permutation(50))
+
+
 # Momentum
 
 
@@ -146,7 +181,9 @@ def test_without_momentum_a_step_is_rate_times_gradient_and_in_place_on_tensors_
     arrays, tensors = copied(start), {k: torch.from_numpy(v.copy()) for k, v in start.items()}
     held = arrays["W"], tensors["W"]
     Momentum(manual, arrays, 0.0).step(arrays, copied(grads), 0.1)
-    Momentum(autograd, tensors, 0.0).step(tensors, {k: torch.from_numpy(v.copy()) for k, v in grads.items()}, 0.1)
+    Momentum(autograd, tensors, 0.0).step(
+        tensors, {k: torch.from_numpy(v.copy()) for k, v in grads.items()}, 0.1
+    )
     assert arrays["W"] is held[0]
     assert tensors["W"] is held[1]
     for name, value in start.items():

@@ -52,7 +52,9 @@ KEYS = [place for place in places() if place and isinstance(place[-1], str)]
 NULLABLE = {
     ("normalize", "limit"),
     ("train", "softmax", "initial_std"),
+    ("train", "softmax", "window"),
     ("train", "two_layer", "initial_std"),
+    ("train", "two_layer", "window"),
 }
 
 

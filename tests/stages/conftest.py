@@ -19,6 +19,8 @@ DESCENT = {
     "schedule": "cosine",
     "decay": 0.95,
     "replacement": False,
+    "window": None,
+    "distort": "none",
     "penalty": {"kind": "sum", "strength": 3e-4},
     "initial_std": 0.01,
     "device": "cpu",

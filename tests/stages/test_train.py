@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pipeline.datasets import splits
+from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
 from pipeline.stages import train
 from pipeline.tracking import run_directory
@@ -193,3 +193,40 @@ def test_a_stronger_penalty_leaves_smaller_weights(project, set_param, model):
 def test_an_unknown_model_or_gradient_is_refused_in_one_line(project, arguments):
     with pytest.raises(UserError, match="nonsense|numeric"):
         train.main(*arguments)
+
+
+@pytest.mark.parametrize("gradient", ["manual", "autograd"])
+@pytest.mark.parametrize("kind", ["affine", "elastic", "both"])
+def test_distorted_images_are_trained_on_seeded_and_learned_from(project, set_param, kind, gradient):
+    set_param("train.softmax.epochs", 8)
+    plain = trained(project, "softmax", gradient).weights()["W"]
+    set_param("train.softmax.distort", kind)
+    first, again = (trained(project, "softmax", gradient).weights()["W"] for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(plain, first)
+    run = run_directory.read(project / f"results/runs/softmax-{gradient}")
+    assert run.metrics["validation/accuracy"] > 0.6
+    assert run.record["parameters"]["distortion"]["rotation"] == 7.5
+
+
+def test_both_engines_train_on_the_same_distorted_images(project, set_param):
+    set_param("train.softmax.distort", "both")
+    manual, autograd = (trained(project, "softmax", gradient) for gradient in ("manual", "autograd"))
+    np.testing.assert_allclose(manual.weights()["W"], autograd.weights()["W"], atol=1e-5)
+
+
+def test_what_is_standardised_pixel_by_pixel_is_not_distorted(project, set_param):
+    path = project / "data/normalized/normalization.safetensors"
+    whole = normalization.load(path)
+    normalization.Standardization(np.linspace(1, 2, 784, dtype=np.float32), whole.std).save(path)
+    set_param("train.softmax.distort", "affine")
+    with pytest.raises(UserError, match=r"set normalize\.standardization to global"):
+        train.main("softmax", "manual")
+
+
+def test_a_window_reads_the_samples_in_another_order(project, set_param):
+    plain = trained(project, "softmax").weights()["W"]
+    set_param("train.softmax.window", 64)
+    windowed = trained(project, "softmax")
+    assert not np.array_equal(plain, windowed.weights()["W"])
+    assert windowed.metrics["validation/accuracy"] > 0.5

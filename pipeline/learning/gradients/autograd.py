@@ -1,5 +1,6 @@
 """Gradients by torch: the same forward, differentiated automatically."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -68,10 +69,10 @@ def descend(
 
 
 def to_native(array: np.ndarray, device: str) -> torch.Tensor:
-    """Return the array as a tensor in memory of its own, on the device; ValueError where there is none."""
+    """Return the array as a tensor on the device, in the same memory where it can; ValueError if no such."""
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(f"device {device!r}: this torch finds no CUDA device; use cpu")
-    return _tensor(array.copy()).to(device)
+    return _tensor(array).to(device)
 
 
 def gather(array: torch.Tensor, index: np.ndarray, buffer: Buffers) -> torch.Tensor:
@@ -90,6 +91,7 @@ def _tensor(array: Array) -> torch.Tensor:
         return array
     if np.issubdtype(array.dtype, np.integer):
         array = array.astype(np.int64)
-    elif not array.flags.writeable:  # torch has no read-only tensors
-        array = array.copy()
-    return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        # torch has no read-only tensors, and says so; a copy of all samples would not fit every memory.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)

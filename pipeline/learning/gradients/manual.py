@@ -73,7 +73,7 @@ def to_native(array: np.ndarray, device: str) -> np.ndarray:
 
 def gather(array: np.ndarray, index: np.ndarray, buffer: Buffers) -> np.ndarray:
     """Return the rows at `index` (B,), which must be valid: written straight into the buffer."""
-    out = buffer("batch", len(index), *array.shape[1:]) if array.ndim > 1 else None
+    out = buffer("batch", len(index), *array.shape[1:])
     # Any mode but "raise" lets NumPy write to `out` without a second copy.
     return np.take(array, index, axis=0, out=out, mode="clip")
 
