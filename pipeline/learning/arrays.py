@@ -78,11 +78,20 @@ def sigmoid(z: Array) -> Array:
 
 def log_softmax(scores: Array, out: Array | None = None) -> Array:
     """Log-probabilities of the classes, scores (N, C): (N, C). The shift keeps exp from overflowing."""
+    if hasattr(scores, "log_softmax"):  # torch's own is one operation, forward and backward
+        return scores.log_softmax(1)
     xp = array_namespace(scores)
     top = xp.max(scores, axis=1, keepdims=True)
     shifted = scores - top if out is None else np.subtract(scores, top, out=out)
     log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
     return shifted - log_sum if out is None else np.subtract(shifted, log_sum, out=out)
+
+
+def of_labels(scores: Array, y: Array) -> Array:
+    """Return of each row of scores (N, C) the element at the label y (N,): (N,)."""
+    if hasattr(scores, "gather"):  # torch's own indexing is slow to differentiate
+        return scores.gather(1, y[:, None])[:, 0]
+    return scores[np.arange(len(y)), y]
 
 
 def sum_of_squares(W: Array) -> Array:

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from array_api_compat import array_namespace
 
-from pipeline.learning.arrays import Array, Buffers, fresh, log_softmax, sigmoid
+from pipeline.learning.arrays import Array, Buffers, fresh, log_softmax, of_labels, sigmoid
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 
@@ -40,16 +40,14 @@ def scale(loss: Loss, scores: Array, reduction: Reduction) -> float:
 
 
 def _cross_entropy(scores: Array, y: Array) -> Array:
-    xp = array_namespace(scores)
-    return -xp.sum(xp.take_along_axis(log_softmax(scores), y[:, None], axis=1))
+    return -of_labels(log_softmax(scores), y).sum()
 
 
 def _cross_entropy_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh) -> tuple[Array, Array]:
     log_probs = log_softmax(scores, out=buffer("dscores", *scores.shape))  # (N, C)
-    of_labels = (np.arange(len(y)), y)
-    loss = -np.sum(log_probs[of_labels])
+    loss = -of_labels(log_probs, y).sum()
     dscores = np.exp(log_probs, out=log_probs)  # (N, C) probabilities ...
-    dscores[of_labels] -= 1  # ... minus 1 at the label: p - onehot(y)
+    dscores[np.arange(len(y)), y] -= 1  # ... minus 1 at the label: p - onehot(y)
     return loss, dscores
 
 

@@ -81,13 +81,17 @@ class Momentum:
     def step(
         self,
         params: Params,
-        grads: Params,
-        learning_rate: float,
+        downhill: Params,
         shrinkage: float = 0.0,
         buffer: Buffers = fresh,
     ) -> None:
-        """Update the parameters in place; the gradients, which are without the penalty's, are used up."""
-        penalised = penalty.weights(params)
+        """Update the parameters in place.
+
+        `downhill` is the learning rate times the gradient without the penalty's, and is used up;
+        `shrinkage` is that rate times the penalty's.
+        """
+        bare, penalised = Step(self._momentum), Step(self._momentum, shrinkage)
+        weights = penalty.weights(params)
         for name, velocity in self._velocity.items():
-            step = Step(learning_rate, self._momentum, shrinkage if name in penalised else 0.0)
-            self._descend(params[name], velocity, grads[name], step, buffer)
+            step = penalised if name in weights else bare
+            self._descend(params[name], velocity, downhill[name], step, buffer)

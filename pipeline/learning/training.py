@@ -87,17 +87,19 @@ def fit(
     best = Trained({}, 0, history)
     best_accuracy = -1.0
     limit = sys.float_info.max  # the first loss may be anything finite
+    rate = 0.0
     for epoch in range(1, settings.epochs + 1):
-        total, rate = 0.0, 0.0
+        total = 0.0
         for step, (X, y) in enumerate(_minibatches(engine, train, settings, workspace)):
-            loss, grads = engine.differentiate(model, params, X, y, buffer=workspace)
+            previous = rate
+            rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
+            loss, downhill = engine.differentiate(model, params, X, y, rate=rate, buffer=workspace)
             value = float(loss + settings.penalty.value(params, len(y)))
             if not value <= limit:
-                raise DivergedError(_diagnosis(value, epoch, step, rate))
+                raise DivergedError(_diagnosis(value, epoch, step, previous))
             if epoch == 1 and step == 0:
                 limit = DIVERGENCE_FACTOR * value
-            rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
-            optimiser.step(params, grads, rate, settings.penalty.shrinkage(len(y)), workspace)
+            optimiser.step(params, downhill, rate * settings.penalty.shrinkage(len(y)), workspace)
             total += value
         validation_loss, validation_accuracy = assess(model, params, validation)
         row = {

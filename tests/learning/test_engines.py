@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.learning import gradients
+from pipeline.learning import gradients, models
 from pipeline.learning.arrays import Array, Workspace, fresh
 from pipeline.learning.gradients import autograd, manual
 
@@ -87,3 +87,17 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
         manual.to_native(X, "cuda")
     with pytest.raises(ValueError, match="device 'cuda:1': this torch finds no CUDA device; use cpu"):
         autograd.to_native(X, "cuda:1")
+
+
+@TRAINABLE
+def test_the_rate_is_a_factor_of_the_gradient_and_not_of_the_loss(engine: str) -> None:
+    chosen, model = gradients.get_trainable(engine), models.get("softmax")
+    params = {"W": np.random.default_rng(0).standard_normal((X.shape[1], 3)), "b": np.ones(3)}
+    native = {name: chosen.to_native(value, "cpu") for name, value in params.items()}
+    batch = chosen.to_native(X, "cpu"), chosen.to_native(LABELS % 3, "cpu")
+    loss, downhill = chosen.differentiate(model, native, *batch, rate=0.1)
+    expected, grads = chosen.loss_and_grads(model, native, *batch)
+    assert float(loss) == float(expected)
+    for name, grad in grads.items():
+        scaled = 0.1 * chosen.to_numpy(grad)
+        np.testing.assert_allclose(chosen.to_numpy(downhill[name]), scaled, rtol=1e-13, atol=1e-16)

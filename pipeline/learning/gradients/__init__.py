@@ -38,12 +38,11 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class Step:
-    """How far an update goes: v ← momentum·v - learning_rate·(gradient + shrinkage·θ); θ ← θ + v."""
+    """How far an update goes: v ← momentum·v - (downhill + shrinkage·θ); θ ← θ + v."""
 
-    learning_rate: float
     momentum: float = 0.0
     shrinkage: float = 0.0
-    """Of the L2 penalty's gradient: 2c where the penalty is c·Σθ²."""
+    """Of the L2 penalty's gradient: learning rate times 2c where the penalty is c·Σθ²."""
 
 
 class TrainingEngine(Engine, Protocol):
@@ -56,12 +55,19 @@ class TrainingEngine(Engine, Protocol):
         X: Array,
         y: Array,
         reduction: Reduction | None = ...,
+        rate: float = ...,
         buffer: Buffers = ...,
     ) -> tuple[Any, Params]:
-        """Return the loss without penalty, and its gradient, of native arrays that `check_batch` passed."""
+        """Return the loss without penalty, and `rate` times its gradient; `check_batch` must have passed.
 
-    def descend(self, value: Array, velocity: Array, grad: Array, step: Step, buffer: Buffers) -> None:
-        """Take a step of one parameter and its velocity, in place; the gradient is used up."""
+        The factor costs nothing here: the backward pass is linear in the gradient of the scores.
+        """
+
+    def descend(self, value: Array, velocity: Array, downhill: Array, step: Step, buffer: Buffers) -> None:
+        """Take a step of one parameter and its velocity, in place; `downhill` is used up.
+
+        That is the learning rate times the gradient.
+        """
 
     def to_native(self, array: np.ndarray, device: str) -> Array:
         """Return the array in the type that this engine computes with, on the device."""

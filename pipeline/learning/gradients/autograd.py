@@ -40,31 +40,38 @@ def differentiate(
     X: Array,
     y: Array,
     reduction: Reduction | None = None,
+    rate: float = 1.0,
     buffer: Buffers = fresh,
 ) -> tuple[Any, Params]:
-    """Return the loss without penalty and its gradient, of tensors; see `gradients.TrainingEngine`."""
-    return _differentiate(model, params, X, y, reduction, NONE)
+    """Return the loss without penalty, and `rate` times its gradient; see `gradients.TrainingEngine`."""
+    return _differentiate(model, params, X, y, reduction, NONE, rate)
 
 
 def _differentiate(
-    model: Model, params: Params, X: Array, y: Array, reduction: Reduction | None, penalty: Penalty
+    model: Model,
+    params: Params,
+    X: Array,
+    y: Array,
+    reduction: Reduction | None,
+    penalty: Penalty,
+    rate: float = 1.0,
 ) -> tuple[torch.Tensor, Params]:
     leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
     scores = model.forward(leaves, X)["scores"]
     loss = model.LOSS.value(scores, y) * scale(model.LOSS, scores, reduction or model.REDUCTION)
     if penalty.strength:
         loss = loss + penalty.value(leaves, len(X))
-    grads = torch.autograd.grad(loss, list(leaves.values()))
+    grads = torch.autograd.grad(loss, list(leaves.values()), torch.full_like(loss, rate))
     return loss.detach(), dict(zip(leaves, grads, strict=True))
 
 
 def descend(
-    value: torch.Tensor, velocity: torch.Tensor, grad: torch.Tensor, step: Step, buffer: Buffers
+    value: torch.Tensor, velocity: torch.Tensor, downhill: torch.Tensor, step: Step, buffer: Buffers
 ) -> None:
-    """Take the step, in place; the gradient is used up. See `gradients.TrainingEngine`."""
+    """Take the step, in place; `downhill` is used up. See `gradients.TrainingEngine`."""
+    velocity.mul_(step.momentum).sub_(downhill)
     if step.shrinkage:
-        grad.add_(value, alpha=step.shrinkage)
-    velocity.mul_(step.momentum).sub_(grad, alpha=step.learning_rate)
+        velocity.sub_(value, alpha=step.shrinkage)
     value.add_(velocity)
 
 

@@ -25,7 +25,7 @@ def loss_and_grads(
 ) -> tuple[Any, Params]:
     """Return the penalised loss and its gradient by the model's backward; see `gradients.Engine`."""
     check_batch(model, params, X, y)
-    loss, grads = differentiate(model, params, X, y, reduction, buffer)
+    loss, grads = differentiate(model, params, X, y, reduction, buffer=buffer)
     penalty.add_gradient(grads, params, len(X))
     return loss + penalty.value(params, len(X)), grads
 
@@ -36,31 +36,33 @@ def differentiate(
     X: Array,
     y: Array,
     reduction: Reduction | None = None,
+    rate: float = 1.0,
     buffer: Buffers = fresh,
 ) -> tuple[Any, Params]:
-    """Return the loss without penalty and its gradient; see `gradients.TrainingEngine`.
+    """Return the loss without penalty, and `rate` times its gradient; see `gradients.TrainingEngine`.
 
     With a Workspace as `buffer`, the gradient is valid until the next call with that workspace.
     """
     hidden = model.forward(params, X, buffer)
     factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
     loss, dscores = model.LOSS.value_and_gradient(hidden["scores"], y, buffer)
-    dscores *= factor  # once, where the backward pass starts, and so in every gradient
+    dscores *= factor * rate  # once, where the backward pass starts, and so in every gradient
     return loss * factor, model.backward(params, X, hidden, dscores, buffer)
 
 
-def descend(value: np.ndarray, velocity: np.ndarray, grad: np.ndarray, step: Step, buffer: Buffers) -> None:
-    """Take the step, in place; the gradient is used up. See `gradients.TrainingEngine`."""
+def descend(
+    value: np.ndarray, velocity: np.ndarray, downhill: np.ndarray, step: Step, buffer: Buffers
+) -> None:
+    """Take the step, in place; `downhill` is used up. See `gradients.TrainingEngine`."""
     # Rows that the processor's second-level cache holds until the last operation on them.
     rows = max(1, CACHED // (value.size // len(value)))
     for start in range(0, len(value), rows):
         block = slice(start, start + rows)
-        w, v, g = value[block], velocity[block], grad[block]
+        w, v, d = value[block], velocity[block], downhill[block]
         if step.shrinkage:
-            g += np.multiply(w, step.shrinkage, out=buffer("descent", *w.shape))
-        g *= step.learning_rate
+            d += np.multiply(w, step.shrinkage, out=buffer("descent", *w.shape))
         v *= step.momentum
-        v -= g
+        v -= d
         w += v
 
 
