@@ -11,7 +11,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test coverage lint ui publish reproduce docs lock clean
+.PHONY: help setup repro exercises test coverage lint ui publish reproduce bench profile docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,12 @@ publish: setup ## add to MLflow what it lacks, without training
 
 reproduce: setup ## run everything again in a temporary clone and compare every output's hash
 	@$(ACTIVATE) python -m pipeline reproduce
+
+bench: setup ## measure our engines beside PyTorch, scikit-learn and plain NumPy, after make repro: 10 minutes
+	@$(ACTIVATE) python -m benchmarks
+
+profile: setup ## show what each stage costs beside its work, in a cold run
+	@$(ACTIVATE) python -m benchmarks.profile
 
 docs: setup ## write what was produced into README.md and docs/exercises/
 	@$(ACTIVATE) python -m pipeline docs

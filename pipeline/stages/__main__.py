@@ -49,7 +49,6 @@ def main(arguments: list[str]) -> None:
 
 
 def _run(name: str = "", *arguments: str) -> None:
-    started = time.perf_counter()
     if name in COMPUTING:
         threads = params.load_fields(ThreadsParams).threads
         machine.prepare(threads)
@@ -66,12 +65,16 @@ def _run(name: str = "", *arguments: str) -> None:
         inspect.signature(stage.main).bind(*arguments)
     except TypeError as error:
         raise UserError(f"stage {name!r}: {error}; it takes {inspect.signature(stage.main)}") from None
+    started = time.perf_counter()
     stage.main(*arguments)
     _record(name in COMPUTING, time.perf_counter() - started)
 
 
 def _record(computes: bool, seconds: float) -> None:
-    """Note where and how long a stage of the pipeline ran; by hand there is no output to speak for."""
+    """Note where a stage of the pipeline ran, how long it took to start, and how long for its work.
+
+    By hand there is no output to speak for.
+    """
     name = os.environ.get("DVC_STAGE")
     if not name:
         return
@@ -79,7 +82,11 @@ def _record(computes: bool, seconds: float) -> None:
         record = json.loads(machine.RECORD.read_text()) if machine.RECORD.exists() else {}
         write_json(machine.RECORD, {**record, name: machine.blas()})
     # Outside git and DVC: a duration is no output, since it is never the same twice.
-    write_json(TIMINGS / f"{name.replace('@', '-')}.json", {"seconds": round(seconds, 3)})
+    import psutil  # here, where nobody waits for it
+
+    start = time.time() - psutil.Process().create_time() - seconds
+    timing = {"start": round(start, 3), "seconds": round(seconds, 3)}
+    write_json(TIMINGS / f"{name.replace('@', '-')}.json", timing)
 
 
 def _terminate(number: int, frame: object) -> NoReturn:

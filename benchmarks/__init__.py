@@ -1,0 +1,1 @@
+"""How fast the engines train, beside what others use: run by `make bench`."""

@@ -1,0 +1,76 @@
+"""Measure everything side by side: `python -m benchmarks`, or only the sections named."""
+
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks import growth, networks, nothing_changed, publishing, race, tables
+from benchmarks.processes import ROOT, THREADS
+from pipeline.datasets import splits
+from pipeline.files import write_json
+from pipeline.stages import machine
+
+RESULT = ROOT / "results/benchmark.json"
+NORMALIZED = ROOT / "data/normalized"
+
+
+def main(chosen: list[str]) -> None:
+    """Measure the sections, print their tables, and write results/benchmark.json where all were measured."""
+    if not (NORMALIZED / "test").exists():
+        sys.exit("bench: data/normalized: no such folder; run `make repro` first")
+    with tempfile.TemporaryDirectory(prefix="gradline bench ") as name:
+        scratch = Path(name)
+        everything = _everything(scratch / "everything")
+        sections: dict[str, Callable[[], Any]] = {
+            "networks": lambda: networks.measure(everything),
+            "race": lambda: race.measure(NORMALIZED, scratch / "race"),
+            "hidden": lambda: growth.with_hidden_units(everything),
+            "samples": lambda: growth.with_samples(everything, scratch / "copies"),
+            "nothing_changed": lambda: nothing_changed.measure(scratch / "bare"),
+            "publishing": lambda: publishing.measure(scratch / "publishing"),
+        }
+        if unknown := set(chosen) - set(sections):
+            sys.exit(f"bench: {', '.join(sorted(unknown))}: choose among {', '.join(sections)}")
+        found = {section: sections[section]() for section in (chosen or sections)}
+    found = {"machine": _machine(), **found}
+    print("\n".join(tables.of(found)))
+    if not chosen:
+        write_json(RESULT, found)
+        tables.write(found)
+
+
+def _everything(folder: Path) -> Path:
+    """Write all 60,000 training images as one split, and link the test images."""
+    parts = [splits.read(NORMALIZED / name) for name in ("train", "validation")]
+    folder.mkdir()
+    splits.write(folder / "train", *(np.concatenate(part) for part in zip(*parts, strict=True)))
+    (folder / "test").symlink_to(NORMALIZED / "test")
+    return folder
+
+
+def _machine() -> dict[str, Any]:
+    processor = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    return {
+        "processor": processor,
+        "threads": THREADS,
+        "blas": machine.blas()["architecture"],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__.partition("+")[0],
+    }
+
+
+main(sys.argv[1:])

@@ -1,0 +1,123 @@
+"""The two-layer network by one of our engines; in turn with its epochs, the matrix products alone."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from math import ceil
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+from arguments import parser
+
+from pipeline.stages import machine
+
+options = parser(__doc__)
+options.add_argument("--gradient", choices=["manual", "autograd"], default="manual")
+options.add_argument("--window", type=int, help="samples shuffled together; all of them without it")
+options.add_argument("--samples", type=int, help="of those there are; all of them without it")
+told = options.parse_args()
+machine.prepare(told.threads)  # as a stage does, before NumPy is imported
+
+import numpy as np
+
+from pipeline.datasets import splits
+from pipeline.learning import gradients, initialization, models, sgd, training
+from pipeline.learning.penalty import Penalty
+from pipeline.learning.randomness import generator
+
+INPUTS, CLASSES = 784, 10
+
+
+def main() -> None:
+    """Train, and print seconds by epoch, accuracy, the products' seconds and the most memory in use."""
+    engine, model = gradients.get_trainable(told.gradient), models.get("two_layer")
+    machine.hold(told.threads)
+    train, test = (samples(name, engine) for name in ("train", "test"))
+    train = train.first(told.samples or len(train.y))
+    batches = ceil(len(train.y) / told.batch_size)
+    start = initialization.normal(model.shapes(INPUTS, CLASSES, told.hidden), None, generator(0, "start"))
+    params = {name: engine.to_native(value, "cpu") for name, value in start.items()}
+    minibatches = partial(
+        sgd.minibatches, len(train.y), told.batch_size, False, generator(0, "minibatches"), told.window
+    )
+    seconds: list[float] = []
+    products: list[float] = []
+
+    def timed_epoch() -> Iterator[np.ndarray]:
+        started = time.perf_counter()
+        yield from minibatches()
+        seconds.append(time.perf_counter() - started)
+        products.append(seconds_of_products(batches))
+
+    settings = training.Settings(
+        epochs=told.epochs,
+        learning_rate=sgd.learning_rates("cosine", told.learning_rate, 1.0, told.epochs),
+        momentum=0.9,
+        penalty=Penalty("sum", told.penalty),
+        minibatches=timed_epoch,
+        batches_per_epoch=batches,
+    )
+    with anonymous_memory() as most:
+        training.fit(model, engine, params, train, test.first(1), settings)
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "products": products,
+                "accuracy": training.assess(model, params, test)[1],
+                "anonymous_mb": most[0] / 1e6,
+            }
+        )
+    )
+
+
+def samples(split: str, engine: gradients.TrainingEngine) -> training.Samples:
+    """Return a split as the stage train reads it: mapped into memory."""
+    images, labels = splits.read(told.data / split)
+    return training.Samples(
+        engine.to_native(np.asarray(images), "cpu"), engine.to_native(labels.astype(np.int64), "cpu")
+    )
+
+
+def seconds_of_products(batches: int) -> float:
+    """Time the five matrix products of a step, as often as an epoch has steps."""
+    N, D, H, C = told.batch_size, INPUTS, told.hidden, CLASSES
+    rng = np.random.default_rng(0)
+    shapes = [(N, D), (D, H), (N, H), (H, C), (N, C), (D, H), (H, C)]
+    X, W1, a1, W2, scores, dW1, dW2 = (rng.standard_normal(shape, np.float32) for shape in shapes)
+    da1 = np.empty_like(a1)
+    started = time.perf_counter()
+    for _ in range(batches):
+        np.matmul(X, W1, out=a1)
+        np.matmul(a1, W2, out=scores)
+        np.matmul(a1.T, scores, out=dW2)
+        np.matmul(scores, W2.T, out=da1)
+        np.matmul(X.T, da1, out=dW1)
+    return time.perf_counter() - started
+
+
+@contextmanager
+def anonymous_memory() -> Iterator[list[int]]:
+    """Yield a list that holds the most bytes of anonymous memory, looked at every 20 ms."""
+    most, done = [0], threading.Event()
+
+    def look() -> None:
+        while not done.wait(0.02):
+            status = Path("/proc/self/status").read_text()
+            kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("RssAnon"))
+            most[0] = max(most[0], 1024 * int(kilobytes))
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield most
+    finally:
+        done.set()
+        watcher.join()
+
+
+main()
