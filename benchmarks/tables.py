@@ -33,11 +33,11 @@ def _machine(value: dict[str, Any]) -> Iterator[str]:
 
 
 def _networks(value: dict[str, Any]) -> Iterator[str]:
-    for network, rows in value.items():
+    for network, rows in sorted(value.items()):
         ours = rows["manual"]["median"]
         yield f"| {network} | seconds an epoch | images a second | times the manual engine's |"
         yield "|---|---|---|---|"
-        for name, row in rows.items():
+        for name, row in _fastest_first(rows):
             images = "" if name.startswith("matrix") else f"{60_000 / row['median']:,.0f}"
             yield f"| {name} | {_range(row)} | {images} | {row['median'] / ours:.2f} |"
         yield ""
@@ -46,7 +46,7 @@ def _networks(value: dict[str, Any]) -> Iterator[str]:
 def _race(value: dict[str, Any]) -> Iterator[str]:
     yield "| from files to trained | seconds | test accuracy | times ours |"
     yield "|---|---|---|---|"
-    for name, row in value.items():
+    for name, row in _fastest_first(value):
         ratio = row["median"] / value["manual"]["median"]
         yield f"| {name} | {_range(row)} | {row['accuracy']:.2%} | {ratio:.2f} |"
 
@@ -54,8 +54,8 @@ def _race(value: dict[str, Any]) -> Iterator[str]:
 def _hidden(value: dict[str, Any]) -> Iterator[str]:
     yield "| hidden units | seconds an epoch of 20,000 images |"
     yield "|---|---|"
-    for hidden, row in value["rows"].items():
-        yield f"| {hidden} | {row['seconds']:.3f} |"
+    for hidden, row in _smallest_first(value["rows"]):
+        yield f"| {int(hidden):,} | {row['seconds']:.3f} |"
     yield ""
     yield f"Seconds grow as hidden units to the power {value['exponent']:.2f}."
 
@@ -63,7 +63,7 @@ def _hidden(value: dict[str, Any]) -> Iterator[str]:
 def _samples(value: dict[str, Any]) -> Iterator[str]:
     yield "| samples | seconds an epoch | anonymous memory, MB |"
     yield "|---|---|---|"
-    for samples, row in value["rows"].items():
+    for samples, row in _smallest_first(value["rows"]):
         yield f"| {int(samples):,} | {row['seconds']:.2f} | {row['anonymous_mb']:.0f} |"
     yield ""
     yield (
@@ -88,6 +88,14 @@ def _publishing(value: dict[str, Any]) -> Iterator[str]:
         f"{value['seconds_per_point'] * 1e3:.3f} ms a point, all included; one call of `log_metric`: "
         f"{value['seconds_per_call'] * 1e3:.2f} ms, {value['cheaper_per_point']:.0f} times as much."
     )
+
+
+def _fastest_first(rows: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(rows.items(), key=lambda row: row[1]["median"])
+
+
+def _smallest_first(rows: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(rows.items(), key=lambda row: int(row[0]))
 
 
 def _range(row: dict[str, float]) -> str:

@@ -63,9 +63,9 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
 
 
 def test_a_number_is_one_however_it_is_written(tmp_path):
-    changed = SHIPPED.replace("strength: 3.0e-4", "strength: 3e-4")
+    changed = SHIPPED.replace("strength: 5.0e-5", "strength: 5e-5")
     assert changed != SHIPPED
-    assert load(tmp_path, changed).train.two_layer.penalty.strength == 0.0003
+    assert load(tmp_path, changed).train.two_layer.penalty.strength == 0.00005
 
 
 def test_a_section_is_read_alone_and_its_name_is_told():
