@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 
 from benchmarks.networks import OURS
-from benchmarks.processes import answer
+from benchmarks.processes import ROOT, answer
+from pipeline import params
 from pipeline.datasets import splits
 from pipeline.learning.distortions import Distorter, Distortion
 from pipeline.learning.randomness import generator
+from pipeline.params.distortion import DistortionParams
 
 COPIES = (1, 2, 4, 10)
 HIDDEN = (100, 200, 400, 800, 1600, 3200)
 WINDOW = 32_768
 SAMPLES_OF_HIDDEN = 20_000
-# As params.yaml ships them.
-DISTORTION = Distortion(rotation=7.5, scaling=0.15, shear=0.1, shift=1.0, elasticity=34.0, smoothness=4.0)
 BLOCK = 2_000
 
 
@@ -25,7 +25,8 @@ def copies(data: Path, folder: Path, count: int) -> Path:
     images, labels = splits.read(data / "train")
     (folder / "train").mkdir(parents=True)
     (folder / "test").symlink_to((data / "test").resolve())
-    distort = Distorter(DISTORTION, images.shape[1], generator(0, "copies"))
+    largest = params.load(DistortionParams, "distortion", file=ROOT / "params.yaml")
+    distort = Distorter(Distortion(**largest.model_dump()), images.shape[1], generator(0, "copies"))
     shape = (count * len(images), images.shape[1])
     new = np.lib.format.open_memmap(folder / "train" / splits.IMAGES, "w+", np.float32, shape)
     for start in range(0, len(new), BLOCK):
@@ -61,10 +62,7 @@ def with_hidden_units(data: Path) -> dict[str, Any]:
         rows[str(hidden)] = _row(
             ["--data", str(data), "--hidden", str(hidden), "--samples", str(SAMPLES_OF_HIDDEN)]
         )
-    return {
-        "rows": rows,
-        "exponent": _exponent(rows),
-    }
+    return {"rows": rows, "exponent": _exponent(rows)}
 
 
 def _row(told: list[str]) -> dict[str, float]:

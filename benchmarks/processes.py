@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.stages import machine
+
 ROOT = Path(__file__).parents[1]
 THREADS = 2
 # A BLAS told to take another processor for this one would slow NumPy alone.
@@ -34,17 +36,13 @@ class Spread:
         """Return it as JSON has it."""
         return {name: round(value, 5) for name, value in asdict(self).items()}
 
-    def __str__(self) -> str:
-        return f"{self.median:.3f} ({self.low:.3f} – {self.high:.3f})"
-
 
 def environment() -> dict[str, str]:
     """Return the surroundings of a timed program."""
     kept = {name: value for name, value in os.environ.items() if name not in UNSET}
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(THREADS))
     return {
         **kept,
-        **threads,
+        **dict.fromkeys(machine.THREADS, str(THREADS)),
         "PYTHONPATH": str(ROOT),
         "GRADLINE_TRACKING": "off",
         "DVC_NO_ANALYTICS": "1",

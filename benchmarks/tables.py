@@ -1,10 +1,10 @@
 """What was measured as Markdown tables, to read on a terminal and in docs/performance.md."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.processes import ROOT
+from pipeline.commands import docs
 from pipeline.files import write_text
 
 PAGE = ROOT / "docs/performance.md"
@@ -18,10 +18,8 @@ def of(found: dict[str, Any]) -> list[str]:
 def write(found: dict[str, Any]) -> None:
     """Fill the page anew, each section between its markers: <!-- networks --> … <!-- /networks -->."""
     text = PAGE.read_text(encoding="utf-8")
-    for section, value in found.items():
-        begin, end = f"<!-- {section} -->\n", f"<!-- /{section} -->"
-        lines = "\n".join(["", *_TABLES[section](value), "", ""])
-        text = re.sub(f"(?<={begin}).*?(?={end})", lambda _, lines=lines: lines, text, flags=re.DOTALL)
+    for section in found:
+        text = docs.fill(text, section, "\n".join(of({section: found[section]})))
     write_text(PAGE, text)
 
 

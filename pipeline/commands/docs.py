@@ -40,8 +40,8 @@ def filled(text: str) -> str:
     """Return README.md with the DAG and the comparison as they are now between their markers."""
     if not COMPARISON.exists():
         raise UserError(f"{COMPARISON}: no such file; run `make repro` first")
-    text = _fill(text, "dag", _dag())
-    return _fill(text, "comparison", COMPARISON.read_text(encoding="utf-8"))
+    text = fill(text, "dag", _dag())
+    return fill(text, "comparison", COMPARISON.read_text(encoding="utf-8"))
 
 
 def filled_exercise(text: str, name: str) -> str:
@@ -86,7 +86,7 @@ def _claims(found: dict[str, Any]) -> list[str]:
 _BLOCKS = {"printed": _printed, "claims": _claims}
 
 
-def _fill(text: str, name: str, content: str) -> str:
+def fill(text: str, name: str, content: str) -> str:
     """Return the text with `content` between the markers of this name."""
     begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
     between = re.compile(f"(?<={begin}).*?(?={end})", re.DOTALL)
