@@ -11,9 +11,6 @@ from pipeline.learning.gradients import autograd, manual
 from pipeline.learning.models import Model, two_layer
 from pipeline.learning.penalty import NONE, Penalty
 
-RIGHT = "a1.T @ dscores"
-
-
 def sum_of_outer_products(a1: Array, dscores: Array) -> Array:
     """Return the sum over samples of a1ᵢ ⊗ dscoresᵢ (H, C), one at a time; a1 (N, H), dscores (N, C)."""
     dW2 = np.zeros((a1.shape[1], dscores.shape[1]))
@@ -59,15 +56,18 @@ def from_own_losses(params: Params, X: Array, y: Array) -> float:
 def wrong_orders(a1: Array, dscores: Array) -> list[dict[str, Any]]:
     """Try the seven other products of the two matrices: either first, either transposed.
 
-    Each has the `error` that it raises, or else its `shape`; where that is dW2's (H, C), also its relative
+    Of one sample and one hidden unit a1 is a number, its own transpose: then there are but six. Each has the `error` that it raises, or else its `shape`; where that is dW2's (H, C), also its relative
     `difference` from dW2.
     """
     dW2 = a1.T @ dscores  # (H, C)
     of_a1 = {"a1": a1, "a1.T": a1.T}
     of_dscores = {"dscores": dscores, "dscores.T": dscores.T}
     pairs = [*product(of_a1.items(), of_dscores.items()), *product(of_dscores.items(), of_a1.items())]
-    tried = {f"{left} @ {right}": _try(A, B, dW2) for (left, A), (right, B) in pairs}
-    return [{"order": order, **found} for order, found in tried.items() if order != RIGHT]
+    return [
+        {"order": f"{left} @ {right}", **_try(A, B, dW2)}
+        for (left, A), (right, B) in pairs
+        if not (np.array_equal(A, a1.T) and np.array_equal(B, dscores))
+    ]
 
 
 def _try(A: Array, B: Array, dW2: Array) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def test_every_claim_holds(outcome):
         {"hidden": 3},
         {"samples": 9, "inputs": 2, "classes": 5},
         {"classes": 2},
+        {"samples": 1, "hidden": 1},
         {"initial_std": 1.0, "learning_rate": 10.0},
     ],
 )
