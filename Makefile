@@ -24,7 +24,7 @@ $(INSTALLED): requirements/runtime.txt requirements/development.txt
 	@touch $@
 
 repro: setup ## run the pipeline, log it to MLflow, show the comparison
-	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline summary
+	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline docs && python -m pipeline summary
 
 exercises: setup ## run the six exercises: what their authors saw, the answers, and what is checked
 	@$(ACTIVATE) for name in quadratic two_layer spiral digits_cg relu_regression softmax_loops; do \

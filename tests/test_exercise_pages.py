@@ -25,7 +25,7 @@ def page(request):
 
 def test_a_page_shows_what_its_exercise_found(page):
     text = page.read_text(encoding="utf-8")
-    assert docs.filled_exercise(text, page.stem) == text, "run `make docs`"
+    assert docs.filled_exercise(text, page.stem) == text, "the pipeline has run since: `make docs`"
 
 
 def test_a_page_has_the_picture_the_lines_the_claims_and_results(page):

@@ -17,7 +17,7 @@ def _in_the_repository(monkeypatch):
 
 
 def test_its_diagram_and_comparison_are_those_of_the_last_run():
-    assert docs.filled(README) == README, "run `make docs`"
+    assert docs.filled(README) == README, "the pipeline has run since: `make docs`"
 
 
 def test_a_number_changed_by_hand_is_found():

@@ -11,6 +11,7 @@ from pipeline.learning.gradients import autograd, manual
 from pipeline.learning.models import Model, two_layer
 from pipeline.learning.penalty import NONE, Penalty
 
+
 def sum_of_outer_products(a1: Array, dscores: Array) -> Array:
     """Return the sum over samples of a1ᵢ ⊗ dscoresᵢ (H, C), one at a time; a1 (N, H), dscores (N, C)."""
     dW2 = np.zeros((a1.shape[1], dscores.shape[1]))
@@ -56,8 +57,8 @@ def from_own_losses(params: Params, X: Array, y: Array) -> float:
 def wrong_orders(a1: Array, dscores: Array) -> list[dict[str, Any]]:
     """Try the seven other products of the two matrices: either first, either transposed.
 
-    Of one sample and one hidden unit a1 is a number, its own transpose: then there are but six. Each has the `error` that it raises, or else its `shape`; where that is dW2's (H, C), also its relative
-    `difference` from dW2.
+    Each has the `error` that it raises, or else its `shape`; where that is dW2's (H, C), also its relative
+    `difference` from dW2. Of one sample and one hidden unit a1 is its own transpose: then there are six.
     """
     dW2 = a1.T @ dscores  # (H, C)
     of_a1 = {"a1": a1, "a1.T": a1.T}

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 TRACING = Path(__file__).parent / "tracing"
 # Small enough for seconds; everything else is as shipped.
 SMALL = {
+    "threads": 1,  # two processes of tests share the processors
     "normalize.limit": 2000,
     "normalize.validation": 400,
     "normalize.digits_per_class": 20,
