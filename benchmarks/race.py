@@ -56,7 +56,7 @@ def _project(folder: Path) -> Path:
         "learning_rate": LEARNING_RATE,
         "schedule": "cosine",
         "momentum": 0.9,
-        "distort": "none",
+        "distortion": None,
         "penalty": {"kind": "sum", "strength": PENALTY},
     }
     yaml.dump(settings, folder / "params.yaml")

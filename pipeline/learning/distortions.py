@@ -15,11 +15,6 @@ Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 
 
-# What makes up each of the two kinds.
-AFFINE = frozenset({"rotation", "scaling", "shear", "shift"})
-ELASTIC = frozenset({"elasticity", "smoothness"})
-
-
 @dataclass(frozen=True)
 class Distortion:
     """The largest moves. Affine ones are drawn uniformly between minus and plus these."""

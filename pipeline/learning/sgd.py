@@ -87,8 +87,8 @@ class Momentum:
     ) -> None:
         """Update the parameters in place.
 
-        `downhill` is the learning rate times the gradient without the penalty's, and is used up;
-        `shrinkage` is that rate times the penalty's.
+        `downhill` is the learning rate times the gradient without the penalty's; `shrinkage` is that rate
+        times the penalty's.
         """
         bare, penalised = Step(self._momentum), Step(self._momentum, shrinkage)
         weights = penalty.weights(params)

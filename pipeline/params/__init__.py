@@ -3,7 +3,7 @@
 import reprlib
 import sys
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -129,8 +129,9 @@ def _siblings(section: type[Section], keys: list[str]) -> list[str]:
     """Return the keys that the section of the last key has."""
     for key in keys[:-1]:
         inner = section.model_fields[key].annotation
-        if isinstance(inner, type) and issubclass(inner, Section):
-            section = inner
+        for each in get_args(inner) or (inner,):  # a section that may be null is a union
+            if isinstance(each, type) and issubclass(each, Section):
+                section = each
     return list(section.model_fields)
 
 

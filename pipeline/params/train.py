@@ -8,6 +8,17 @@ from pipeline.params import Section
 from pipeline.params.shared import DescentParams, Hidden
 
 
+class DistortionParams(Section):
+    """The largest moves, as pipeline/learning/distortions.py defines them."""
+
+    rotation: float = Field(ge=0, le=180)
+    scaling: float = Field(ge=0, lt=1)
+    shear: float = Field(ge=0, le=1)
+    shift: float = Field(ge=0, le=28)
+    elasticity: float = Field(ge=0, le=1000)
+    smoothness: float = Field(gt=0, le=28)
+
+
 class TrainParams(DescentParams):
     """How a model is trained, and from where it starts."""
 
@@ -16,7 +27,7 @@ class TrainParams(DescentParams):
     epochs: int = Field(ge=1, le=10_000)
     replacement: bool
     window: int | None = Field(ge=1, le=1_000_000_000)
-    distort: Literal["none", "affine", "elastic", "both"]
+    distortion: DistortionParams | None
     initial_std: float | None = Field(gt=0, le=100)
     device: str = Field(pattern=r"^(cpu|cuda(:\d{1,3})?)$")
 

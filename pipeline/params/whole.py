@@ -2,7 +2,6 @@
 
 from pipeline.params import Section
 from pipeline.params.baseline import BaselineParams
-from pipeline.params.distortion import DistortionParams
 from pipeline.params.evaluate import EvaluateParams
 from pipeline.params.exercise.digits_cg import DigitsCgParams
 from pipeline.params.exercise.quadratic import QuadraticParams
@@ -37,7 +36,6 @@ class Params(ThreadsParams, SeedParams):
     normalize: NormalizeParams
     regression: RegressionParams
     train: AllTrainParams
-    distortion: DistortionParams
     baseline: BaselineParams
     gradients: GradientsParams
     evaluate: EvaluateParams

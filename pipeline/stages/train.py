@@ -13,11 +13,10 @@ from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
 from pipeline.learning import gradients, initialization, models, sgd, training
 from pipeline.learning.arrays import Array
-from pipeline.learning.distortions import AFFINE, ELASTIC, Distorter, Distortion
+from pipeline.learning.distortions import Distorter, Distortion
 from pipeline.learning.gradients import TrainingEngine
 from pipeline.learning.penalty import Penalty
 from pipeline.learning.randomness import generator
-from pipeline.params.distortion import DistortionParams
 from pipeline.params.seed import SeedParams
 from pipeline.params.train import SECTIONS, TrainParams
 from pipeline.stages import progress, records
@@ -90,24 +89,16 @@ def _distort(
     pixels: int, engine: TrainingEngine, device: str, settings: TrainParams, seed: int
 ) -> Callable[[Array], Array] | None:
     """Return what distorts a minibatch of the engine's; None where training is on the images as they are."""
-    largest = params.load(DistortionParams, "distortion").model_dump()
-    if settings.distort == "none":
+    if settings.distortion is None:
         return None
     if not normalization.load(records.NORMALIZATION).is_global():
         raise UserError(
-            f"params.yaml: train: distort: {settings.distort}: what is standardised pixel by pixel can't be "
-            "moved; set normalize.standardization to global"
+            "params.yaml: train: distortion: what is standardised pixel by pixel can't be moved; set "
+            "normalize.standardization to global, or the distortion to null"
         )
-    kept = {"affine": AFFINE, "elastic": ELASTIC, "both": AFFINE | ELASTIC}[settings.distort]
-    distortion = Distortion(**{name: value for name, value in largest.items() if name in kept})
+    distortion = Distortion(**settings.distortion.model_dump())
     distorter = Distorter(distortion, pixels, generator(seed, "distortions"))
     return lambda X: engine.to_native(distorter(engine.to_numpy(X)), device)
-
-
-def _distortion_used(settings: TrainParams) -> dict[str, Any]:
-    if settings.distort == "none":
-        return {}
-    return {"distortion": params.load(DistortionParams, "distortion").model_dump()}
 
 
 def _samples(split: str, engine: TrainingEngine, device: str) -> training.Samples:
@@ -135,7 +126,7 @@ def _write_run(
         record=records.record(
             name,
             "mnist",
-            records.parameters(train={model_name: settings.model_dump()}, **_distortion_used(settings)),
+            records.parameters(train={model_name: settings.model_dump()}),
             "train",
             "validation",
             model=model_name,

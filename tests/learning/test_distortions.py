@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from pipeline.learning.distortions import AFFINE, ELASTIC, Distorter, Distortion, gaussian
+from pipeline.learning.distortions import Distorter, Distortion, gaussian
 
 SIDE = 28
 EVERYTHING = Distortion(rotation=10, scaling=0.2, shear=0.1, shift=2, elasticity=34, smoothness=4)
@@ -24,11 +24,6 @@ def moves(distortion: Distortion, count: int = 200) -> np.ndarray:
     """How far each pixel is moved, (N, 2, side, side)."""
     places = distorter(distortion).places(count).reshape(count, 2, SIDE, SIDE)
     return places - np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij"))
-
-
-def test_every_field_belongs_to_one_kind() -> None:
-    assert set(Distortion.__dataclass_fields__) == AFFINE | ELASTIC
-    assert not AFFINE & ELASTIC
 
 
 def test_without_a_distortion_the_images_stay_as_they_are() -> None:

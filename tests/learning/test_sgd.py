@@ -219,8 +219,9 @@ def test_an_update_block_by_block_gives_the_bits_of_one_of_the_whole(cached, mon
         grads = {name: rng(step).standard_normal(v.shape, np.float32) for name, v in start.items()}
         optimiser.step(blocks, copied(grads), 0.01, workspace)
         for name, value in whole.items():
-            grad = grads[name] + 0.01 * value if name == "W" else grads[name]
-            velocity[name] = 0.9 * velocity[name] - grad
+            velocity[name] = 0.9 * velocity[name] - grads[name]
+            if name == "W":
+                velocity[name] -= 0.01 * value
             value += velocity[name]
     for name, value in whole.items():
         np.testing.assert_array_equal(blocks[name], value)

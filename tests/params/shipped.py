@@ -38,7 +38,7 @@ def described(place: Place) -> dict[str, Any]:
     schema: dict[str, Any] = SCHEMA
     for key in place:
         schema = schema["items"] if isinstance(key, int) else schema["properties"][key]
-        schema = next((each for each in schema.get("anyOf", []) if each["type"] != "null"), schema)
+        schema = next((each for each in schema.get("anyOf", []) if each.get("type") != "null"), schema)
         if "$ref" in schema:
             schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
     return schema
@@ -46,13 +46,17 @@ def described(place: Place) -> dict[str, Any]:
 
 SECTIONS = [place for place in places() if isinstance(at(place), dict)]
 LISTS = [place for place in places() if isinstance(at(place), list)]
-VALUES = [place for place in places() if not isinstance(at(place), dict | list)]
+# Sections that may be null, and are.
+ABSENT = {("train", "softmax", "distortion")}
+VALUES = [place for place in places() if not isinstance(at(place), dict | list) and place not in ABSENT]
 KEYS = [place for place in places() if place and isinstance(place[-1], str)]
 # As params.yaml says in its comments: these may be null.
 NULLABLE = {
     ("normalize", "limit"),
+    ("train", "softmax", "distortion"),
     ("train", "softmax", "initial_std"),
     ("train", "softmax", "window"),
+    ("train", "two_layer", "distortion"),
     ("train", "two_layer", "initial_std"),
     ("train", "two_layer", "window"),
 }

@@ -12,6 +12,7 @@ from pipeline import params
 from pipeline.errors import UserError
 from pipeline.params.whole import Params
 from tests.params.shipped import (
+    ABSENT,
     DATA,
     FILE,
     KEYS,
@@ -101,6 +102,8 @@ def test_text_that_is_empty_or_has_control_characters_is_refused(place: Place, t
 @parameters(SECTIONS + LISTS)
 def test_something_else_in_place_of_a_section_or_list_is_refused(place: Place, tmp_path: Path) -> None:
     for value in (None, 1, "text", [[]] if isinstance(at(place), dict) else {}):
+        if value is None and place in NULLABLE:
+            continue
         if place:
             message = refusal(tmp_path, yaml(with_value(place, value)))
             assert message.startswith(dotted(place))
@@ -108,6 +111,18 @@ def test_something_else_in_place_of_a_section_or_list_is_refused(place: Place, t
             assert ": allowed is " in message
         else:
             assert refusal(tmp_path, yaml(value)) == f"expected sections, found {value!r}"
+
+
+def test_a_null_section_takes_the_keys_of_a_section_and_nothing_else(tmp_path: Path) -> None:
+    [place] = ABSENT
+    filled = at(("train", "two_layer", "distortion"))
+    file = tmp_path / "params.yaml"
+    file.write_text(yaml(with_value(place, filled)))
+    assert at(place, params.load(Params, file=file).model_dump()) == filled
+    for value in (1, True, "affine", [1]):
+        refuses(tmp_path, place, value)
+    wrong = refusal(tmp_path, yaml(with_value(place, {**filled, "rotation": -1})))
+    assert wrong.startswith("train.softmax.distortion.rotation = -1: allowed is ")
 
 
 @parameters(LISTS)

@@ -20,7 +20,7 @@ DESCENT = {
     "decay": 0.95,
     "replacement": False,
     "window": None,
-    "distort": "none",
+    "distortion": None,
     "penalty": {"kind": "sum", "strength": 3e-4},
     "initial_std": 0.01,
     "device": "cpu",

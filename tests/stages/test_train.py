@@ -195,22 +195,31 @@ def test_an_unknown_model_or_gradient_is_refused_in_one_line(project, arguments)
         train.main(*arguments)
 
 
+AFFINE = {"rotation": 7.5, "scaling": 0.15, "shear": 0.1, "shift": 1.0}
+STILL = dict.fromkeys(AFFINE, 0.0)
+DISTORTIONS = {
+    "affine": {**AFFINE, "elasticity": 0.0, "smoothness": 4.0},
+    "elastic": {**STILL, "elasticity": 34.0, "smoothness": 4.0},
+    "both": {**AFFINE, "elasticity": 34.0, "smoothness": 4.0},
+}
+
+
 @pytest.mark.parametrize("gradient", ["manual", "autograd"])
-@pytest.mark.parametrize("kind", ["affine", "elastic", "both"])
-def test_distorted_images_are_trained_on_seeded_and_learned_from(project, set_param, kind, gradient):
+@pytest.mark.parametrize("distortion", DISTORTIONS.values(), ids=DISTORTIONS)
+def test_distorted_images_are_trained_on_seeded_and_learned_from(project, set_param, distortion, gradient):
     set_param("train.softmax.epochs", 8)
     plain = trained(project, "softmax", gradient).weights()["W"]
-    set_param("train.softmax.distort", kind)
+    set_param("train.softmax.distortion", distortion)
     first, again = (trained(project, "softmax", gradient).weights()["W"] for _ in range(2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(plain, first)
     run = run_directory.read(project / f"results/runs/softmax-{gradient}")
     assert run.metrics["validation/accuracy"] > 0.6
-    assert run.record["parameters"]["distortion"]["rotation"] == 7.5
+    assert run.record["parameters"]["train"]["softmax"]["distortion"] == distortion
 
 
 def test_both_engines_train_on_the_same_distorted_images(project, set_param):
-    set_param("train.softmax.distort", "both")
+    set_param("train.softmax.distortion", DISTORTIONS["both"])
     manual, autograd = (trained(project, "softmax", gradient) for gradient in ("manual", "autograd"))
     np.testing.assert_allclose(manual.weights()["W"], autograd.weights()["W"], atol=1e-5)
 
@@ -219,7 +228,7 @@ def test_what_is_standardised_pixel_by_pixel_is_not_distorted(project, set_param
     path = project / "data/normalized/normalization.safetensors"
     whole = normalization.load(path)
     normalization.Standardization(np.linspace(1, 2, 784, dtype=np.float32), whole.std).save(path)
-    set_param("train.softmax.distort", "affine")
+    set_param("train.softmax.distortion", DISTORTIONS["affine"])
     with pytest.raises(UserError, match=r"set normalize\.standardization to global"):
         train.main("softmax", "manual")
 

@@ -64,9 +64,9 @@ class TrainingEngine(Engine, Protocol):
         """
 
     def descend(self, value: Array, velocity: Array, downhill: Array, step: Step, buffer: Buffers) -> None:
-        """Take a step of one parameter and its velocity, in place; `downhill` is used up.
+        """Take a step of one parameter and its velocity, in place; `downhill` is the rate times the gradient.
 
-        That is the learning rate times the gradient.
+        The velocity begins as zeros; its sign is the engine's own.
         """
 
     def to_native(self, array: np.ndarray, device: str) -> Array:

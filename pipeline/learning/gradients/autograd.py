@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.optim.sgd import sgd
 
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
 from pipeline.learning.gradients import Step, check_batch
@@ -68,11 +69,19 @@ def _differentiate(
 def descend(
     value: torch.Tensor, velocity: torch.Tensor, downhill: torch.Tensor, step: Step, buffer: Buffers
 ) -> None:
-    """Take the step, in place; `downhill` is used up. See `gradients.TrainingEngine`."""
-    velocity.mul_(step.momentum).sub_(downhill)
-    if step.shrinkage:
-        velocity.sub_(value, alpha=step.shrinkage)
-    value.add_(velocity)
+    """Take the step, in place, by torch's fused kernel. See `gradients.TrainingEngine`."""
+    sgd(
+        [value],
+        [downhill],
+        [velocity],  # torch's is the negative of `Step`'s: it is subtracted
+        momentum=step.momentum,
+        weight_decay=step.shrinkage,
+        lr=1.0,  # it is in `downhill` and in the shrinkage already
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        fused=True,
+    )
 
 
 def to_native(array: np.ndarray, device: str) -> torch.Tensor:

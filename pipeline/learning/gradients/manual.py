@@ -53,16 +53,16 @@ def differentiate(
 def descend(
     value: np.ndarray, velocity: np.ndarray, downhill: np.ndarray, step: Step, buffer: Buffers
 ) -> None:
-    """Take the step, in place; `downhill` is used up. See `gradients.TrainingEngine`."""
+    """Take the step, in place. See `gradients.TrainingEngine`."""
     # Rows that the processor's second-level cache holds until the last operation on them.
     rows = max(1, CACHED // (value.size // len(value)))
     for start in range(0, len(value), rows):
         block = slice(start, start + rows)
         w, v, d = value[block], velocity[block], downhill[block]
-        if step.shrinkage:
-            d += np.multiply(w, step.shrinkage, out=buffer("descent", *w.shape))
         v *= step.momentum
-        v -= d
+        v -= d  # and d stays as it was: what isn't written needn't go back to memory
+        if step.shrinkage:
+            v -= np.multiply(w, step.shrinkage, out=buffer("descent", *w.shape))
         w += v
 
 
