@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from array_api_compat import array_namespace
 
 Array: TypeAlias = Any  # numpy.ndarray or torch.Tensor; neither library's types cover both
 Params: TypeAlias = dict[str, Array]
@@ -80,11 +79,9 @@ def log_softmax(scores: Array, out: Array | None = None) -> Array:
     """Log-probabilities of the classes, scores (N, C): (N, C). The shift keeps exp from overflowing."""
     if hasattr(scores, "log_softmax"):  # torch's own is one operation, forward and backward
         return scores.log_softmax(1)
-    xp = array_namespace(scores)
-    top = xp.max(scores, axis=1, keepdims=True)
-    shifted = scores - top if out is None else np.subtract(scores, top, out=out)
-    log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))
-    return shifted - log_sum if out is None else np.subtract(shifted, log_sum, out=out)
+    shifted = np.subtract(scores, scores.max(axis=1, keepdims=True), out=out)
+    log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return np.subtract(shifted, log_sum, out=out)
 
 
 def of_labels(scores: Array, y: Array) -> Array:

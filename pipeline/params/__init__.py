@@ -2,6 +2,8 @@
 
 import reprlib
 import sys
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, get_args
 
@@ -64,6 +66,11 @@ def value(text: str) -> Any:
 
 
 def _yaml(text: str) -> Any:
+    return deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=1)  # a stage reads several sections, and to parse the file takes longer than to copy it
+def _parsed(text: str) -> Any:
     return YAML(typ="safe", pure=True).load(text)
 
 
