@@ -1,12 +1,14 @@
 """From files on disk to a test accuracy of 98%: whole processes, imports and all.
 
-Settings were chosen on the validation split: the least work whose validation accuracy is above 97.9%.
+Each program's settings were searched on the validation split, hidden units, minibatch, epochs, rate and
+penalty: the quickest that is seen to reach a validation accuracy of 97.95%. What is matched is the accuracy,
+not the settings.
 """
 
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -17,23 +19,41 @@ from pipeline.learning import models
 from pipeline.tracking import run_directory
 
 REPETITIONS = 3
-# The same for ours and PyTorch's, whose steps are the same; cosine schedule, momentum 0.9.
-HIDDEN, BATCH_SIZE, EPOCHS, LEARNING_RATE, PENALTY = 256, 64, 5, 0.05, 1e-5
+
+
+class Settings(NamedTuple):
+    """Of one program. All take minibatches of as few epochs as they can, with momentum 0.9."""
+
+    hidden: int
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    penalty: float
+
+    def as_arguments(self) -> list[str]:
+        """Return them as the peers are told."""
+        return [
+            argument
+            for name, value in self._asdict().items()
+            for argument in (f"--{name.replace('_', '-')}", str(value))
+        ]
+
+
+# Both with a cosine schedule. PyTorch is quickest with larger minibatches, since a step costs it more.
+OURS = Settings(hidden=320, batch_size=100, epochs=4, learning_rate=0.09, penalty=2e-4)
+PYTORCH = Settings(hidden=320, batch_size=200, epochs=5, learning_rate=0.127, penalty=2e-4)
 # scikit-learn has no such schedule: its rate is constant, and it needs more epochs.
-SCIKIT_LEARN_EPOCHS, SCIKIT_LEARN_LEARNING_RATE = 8, 0.025
+SCIKIT_LEARN = Settings(hidden=400, batch_size=100, epochs=9, learning_rate=0.044, penalty=5e-5)
 
 
 def measure(data: Path, folder: Path) -> dict[str, Any]:
     """Return seconds of each program's process, and its test accuracy."""
-    told = ["--data", str(data), "--hidden", str(HIDDEN), "--batch-size", str(BATCH_SIZE)]
-    peer = [*told, "--epochs", str(EPOCHS), "--learning-rate", str(LEARNING_RATE)]
-    slower = ["--epochs", str(SCIKIT_LEARN_EPOCHS), "--learning-rate", str(SCIKIT_LEARN_LEARNING_RATE)]
     project = _project(folder)
     found = in_turn(
         {
             "manual": partial(_ours, project),
-            "PyTorch eager": partial(_peer, [str(PEERS / "pytorch.py"), *peer]),
-            "scikit-learn": partial(_peer, [str(PEERS / "scikit_learn.py"), *told, *slower]),
+            "PyTorch eager": partial(_peer, "pytorch.py", data, PYTORCH),
+            "scikit-learn": partial(_peer, "scikit_learn.py", data, SCIKIT_LEARN),
         },
         REPETITIONS,
     )
@@ -50,14 +70,12 @@ def _project(folder: Path) -> Path:
     yaml = YAML()
     settings = yaml.load(ROOT / "params.yaml")
     settings["train"]["two_layer"] |= {
-        "hidden": HIDDEN,
-        "batch_size": BATCH_SIZE,
-        "epochs": EPOCHS,
-        "learning_rate": LEARNING_RATE,
+        **OURS._asdict(),
+        "penalty": {"kind": "sum", "strength": OURS.penalty},
         "schedule": "cosine",
         "momentum": 0.9,
         "distortion": None,
-        "penalty": {"kind": "sum", "strength": PENALTY},
+        "initial_std": None,
     }
     yaml.dump(settings, folder / "params.yaml")
     return folder
@@ -71,6 +89,6 @@ def _ours(project: Path) -> tuple[float, float]:
     return seconds, float((scores.argmax(axis=1) == labels).mean())
 
 
-def _peer(command: list[str]) -> tuple[float, float]:
-    seconds, printed = run(command)
+def _peer(program: str, data: Path, settings: Settings) -> tuple[float, float]:
+    seconds, printed = run([str(PEERS / program), "--data", str(data), *settings.as_arguments()])
     return seconds, float(json.loads(printed)["accuracy"])
