@@ -68,6 +68,55 @@ def markdown(measured: Measured, pairs: Sequence[Pair], images: int) -> str:
     return "\n\n".join(sections) + "\n"
 
 
+def findings(measured: Measured, pairs: Sequence[Pair], images: int) -> list[str]:
+    """Return in words what the comparison shows: the best run, both gradients, scikit-learn."""
+    best = best_by_validation(measured)
+    metrics = measured[best]
+    others = {
+        name: each for name, each in measured.items() if name.partition("-")[0] != best.partition("-")[0]
+    }
+    runner_up = best_by_validation(others)
+    return [
+        f"The best by validation is `{best}` ({validation_error(metrics)} error there): on the test set "
+        f"{error_with_interval(metrics)} of {images:,} images are wrong. The best of another kind, "
+        f"`{runner_up}`, has {error_with_interval(measured[runner_up])}.",
+        *(_in_words(pair, measured) for pair in pairs),
+    ]
+
+
+def best_by_validation(measured: Measured) -> str:
+    """Return the run of the lowest validation error; of equals that of the lower loss."""
+    return min(
+        measured,
+        key=lambda run: (measured[run]["validation/error"], measured[run]["validation/log_loss"], run),
+    )
+
+
+def as_columns(measured: Measured) -> dict[str, list[Any]]:
+    """Return the runs as the columns of a table, the smallest test error first."""
+    names = [f"{split}/{rate}" for split in ("test", "validation") for rate in ("error", "log_loss")]
+    names += ["test/error_low", "test/error_high", "test/macro_f1", "test/calibration_error"]
+    runs = ranked(measured)
+    return {"run": [run for run, _ in runs], **{name: [each[name] for _, each in runs] for name in names}}
+
+
+def pairs_as_columns(pairs: Sequence[Pair]) -> dict[str, list[Any]]:
+    """Return the paired tests as the columns of a table."""
+    return {
+        "a": [pair.a for pair in pairs],
+        "b": [pair.b for pair in pairs],
+        "only_a_right": [pair.test.only_a_right for pair in pairs],
+        "only_b_right": [pair.test.only_b_right for pair in pairs],
+        "p_value": [pair.test.p_value for pair in pairs],
+        "verdict": [_verdict(pair).replace("`", "") for pair in pairs],
+    }
+
+
+def _in_words(pair: Pair, measured: Measured) -> str:
+    a, b = (f"{measured[run]['test/error']:.2%}" for run in (pair.a, pair.b))
+    return f"`{pair.a}` ({a}) and `{pair.b}` ({b}): {_verdict(pair)}, p = {pair.test.p_value:.2g}."
+
+
 def ranked(measured: Measured) -> list[tuple[str, Mapping[str, Any]]]:
     """Return runs and metrics, the smallest test error first; of equals the first by name."""
     return sorted(measured.items(), key=lambda item: (item[1]["test/error"], item[0]))

@@ -35,6 +35,11 @@ class DatasetPart(NamedTuple):
     digest: str
     samples: int | None
 
+    @property
+    def short_digest(self) -> str:
+        """As many digits of the digest as MLflow takes."""
+        return self.digest[:LONGEST_DATASET_DIGEST]
+
 
 def parameters(record: Mapping[str, Any]) -> dict[str, str]:
     """Return every parameter under its dotted name: those of params.yaml, and what the run says of itself.

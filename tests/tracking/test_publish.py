@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.tracking import connection, projection, publish, reporter, run_directory
+from pipeline.tracking.experiments import EXPERIMENTS
 from pipeline.tracking.publish import publish_missing
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
 
@@ -24,7 +25,7 @@ def _in_the_repository(client: Any) -> None:
 
 
 def runs(client: Any, name: str) -> list[Any]:
-    ids = [client.get_experiment_by_name(experiment) for experiment in connection.EXPERIMENTS]
+    ids = [client.get_experiment_by_name(experiment) for experiment in EXPERIMENTS]
     found = client.search_runs([experiment.experiment_id for experiment in ids if experiment])
     return [run for run in found if run.info.run_name == name]
 
