@@ -225,3 +225,13 @@ def test_replayed_points_are_those_that_were_streamed() -> None:
     row = {"epoch": 2, "train/loss": 0.1}
     read_back = {"epoch": 2.0, "train/loss": float(repr(0.1))}
     assert set(projection.points(row)) == set(projection.points(read_back))
+
+
+def test_the_description_leads_to_the_derivation(client: Any, leave_run: Leave) -> None:
+    leave_run()
+    publish_missing(RESULTS)
+    [run] = runs(client, "softmax-manual")
+    page = "docs/exercises/softmax_loops.md"
+    assert f"- Derivation: `{page}`" in run.data.tags["mlflow.note.content"]
+    for derivation in projection.DERIVATIONS.values():
+        assert (Path(__file__).parents[2] / derivation).exists()
