@@ -17,6 +17,8 @@ REQUIRED = (
     *(f"{BEST}/{name}" for name in ("confusion.csv", "confusion.png", "worst_mistakes.png")),
     "results/exercises/spiral.png",
 )
+# Cut off, no UTF-8, and what would steer a terminal, as it is and escaped.
+DAMAGES = (b"[1, 2", b"\xff\xfe{}", b"\x1b[2J: [", b'{"a\\n\\u001b[2J": {}}')
 
 
 @pytest.mark.parametrize("path", REQUIRED)
@@ -38,7 +40,7 @@ def test_a_missing_file_is_named_in_one_line_with_the_remedy(project, path):
 )
 def test_a_damaged_file_is_named_in_one_line_with_the_remedy(project, path):
     whole = Path(path).read_bytes()
-    for damage in (b"", whole[: len(whole) // 2], b"[1, 2", b"\xff\xfe{}", b"\x1b[2J: [", b'{"a\n": 1}'):
+    for damage in (b"", whole[: len(whole) // 2], *DAMAGES):
         # Half of a table in CSV is a table: that it is of another run is told by dvc.lock.
         if damage == whole[: len(whole) // 2] and path.endswith((".csv", ".lock", ".yaml")):
             continue
@@ -170,7 +172,7 @@ def test_a_gradient_over_its_bound_fails_in_the_table_and_in_the_answer(
 
 def test_an_error_that_is_no_number_fails_too(written):
     path = Path("results/gradients.json")
-    path.write_text(path.read_text().replace("2.5957607567480405e-15", "NaN", 1))
+    path.write_text(path.read_text().replace("1.7001811392290304e-14", "NaN", 1))
     row = next(row for row in written().rows("Hand-derived gradients") if row[0] == "softmax")
     assert (row[1], row[-1]) == ("nan", "FAIL")
 
@@ -185,7 +187,7 @@ def test_a_folder_of_ones_own_that_data_come_from_is_not_shown(written):
 def test_a_report_outside_the_project_names_the_page_and_no_folder(run, project, tmp_path):
     output = tmp_path / "elsewhere" / "a report.html"
     done = run("--output", str(output))
-    assert done.stdout == f"report: {output} (0.8 MB)\n"
+    assert done.stdout.startswith(f"report: {output} (")
     text = output.read_text(encoding="utf-8")
     assert "<code>docs/exercises/spiral.md</code>" in text
     assert tmp_path.name not in text

@@ -105,6 +105,9 @@ def test_the_figures_of_speed_are_those_measured(page, load):
     assert page.rows("From files")[1:] == [[name, shown(row), f"{row['accuracy']:.2%}"] for name, row in race]
     header, *rows = page.rows("An epoch")
     assert header[1:] == sorted(found["networks"])
+    quickest = [min(network[row[0]]["median"] for network in found["networks"].values()) for row in rows]
+    assert quickest == sorted(quickest)
+    assert {row[0] for row in rows} == set(found["networks"][header[1]])
     for program, *cells in rows:
         assert cells == [shown(found["networks"][name][program]) for name in header[1:]]
     assert found["machine"]["processor"] in page.section("performance").text
