@@ -90,11 +90,8 @@ def machines() -> dict[str, list[str]]:
 
 def versions() -> list[tuple[str, str]]:
     """Return Python's version, and those of the main libraries by the lock file that set-up installs."""
-    lines = (
-        reading.content(REQUIREMENTS, "run `git checkout requirements`, which brings it back")
-        .decode()
-        .splitlines()
-    )
+    pins = reading.content(REQUIREMENTS, "run `git checkout requirements`, which brings it back")
+    lines = pins.decode(errors="replace").splitlines()
     locked = {name.lower(): version for name, _, version in (line.partition("==") for line in lines)}
     return [
         ("Python", platform.python_version()),

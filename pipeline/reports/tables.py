@@ -147,7 +147,11 @@ def gradients(found: Gradients) -> Table:
         ),
         [
             Row(
-                f"`{model}`", (*(f"{worst(checks[kind]):.1e}" for kind in kinds), _held(checks, found.bounds))
+                f"`{model}`",
+                (
+                    *(f"{worst(checks[kind]):.1e}" for kind in kinds),
+                    PASS if holds(checks, found.bounds) else FAIL,
+                ),
             )
             for model, checks in found.worst_relative_errors.items()
         ],
@@ -163,10 +167,6 @@ def worst(errors: Mapping[str, float]) -> float:
 def holds(checks: Mapping[str, Mapping[str, float]], bounds: Mapping[str, float]) -> bool:
     """Say whether every error of a model is within its bound."""
     return all(worst(checks[kind]) <= bound for kind, bound in bounds.items())
-
-
-def _held(checks: Mapping[str, Mapping[str, float]], bounds: Mapping[str, float]) -> str:
-    return PASS if holds(checks, bounds) else FAIL
 
 
 def regression(found: Regression, tolerance: float) -> Table:
