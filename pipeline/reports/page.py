@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from pipeline import params
 from pipeline.params.whole import Params
-from pipeline.reports import answer, inputs, origin, pictures, solved, tables
+from pipeline.reports import answer, inputs, origin, pictures, solved, speed, tables
 
 TEMPLATE = "report.html.jinja"
 # Where the data may come from moves no number, and can name a folder of one's own.
@@ -81,4 +81,4 @@ def _speed() -> dict[str, Any] | None:
     found = inputs.benchmark()
     if not found:
         return None
-    return {"machine": found.machine, "race": tables.race(found), "networks": tables.networks(found)}
+    return {"machine": found.machine, "race": speed.race(found), "networks": speed.networks(found)}
