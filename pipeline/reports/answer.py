@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from pipeline.figures.comparison import RUNS
+from pipeline.figures.comparison import RUNS, best_by_validation, outcome
 from pipeline.reports import tables
 from pipeline.reports.inputs import Gradients, Measured, Pair
 
@@ -18,18 +18,13 @@ RELATIONS = {
 }
 
 
-def best(measured: Measured) -> str:
-    """Return the run of the smallest validation error, of equals the first by name."""
-    return min(measured, key=lambda run: (measured[run]["validation/error"], run))
-
-
 def sentences(measured: Measured, pairs: Sequence[Pair], gradients: Gradients, images: int) -> list[str]:
     """Return the three sentences; `images` is the number of test images."""
     return [_best(measured, images), _gradients(gradients, pairs), _scikit_learn(measured, pairs)]
 
 
 def _best(measured: Measured, images: int) -> str:
-    run = best(measured)
+    run = best_by_validation(measured)
     what = f" ({RUNS[run]})" if run in RUNS else ""
     metrics = measured[run]
     low, high = 100 * metrics["test/error_low"], 100 * metrics["test/error_high"]
@@ -87,11 +82,11 @@ def _error(measured: Measured, run: str) -> str:
 
 
 def _relation(pair: Pair) -> str:
-    return RELATIONS[tables.outcome(pair)]
+    return RELATIONS[outcome(pair)]
 
 
 def _chance(pair: Pair) -> str:
-    return "" if tables.outcome(pair) == "same" else f" (p\u00a0=\u00a0{pair.p_value:.3g})"
+    return "" if outcome(pair) == "same" else f" (p\u00a0=\u00a0{pair.p_value:.3g})"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -30,6 +30,7 @@ class Metrics(BaseModel):
     calibration_error: Share = Field(alias="test/calibration_error")
     macro_f1: Share = Field(alias="test/macro_f1")
     validation_error: Share = Field(alias="validation/error")
+    validation_log_loss: FiniteFloat = Field(alias="validation/log_loss")
 
 
 class Pair(BaseModel):

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipeline import params
+from pipeline.figures.comparison import best_by_validation
 from pipeline.params.whole import Params
 from pipeline.reports import answer, inputs, origin, pictures, solved, speed, tables
 
@@ -34,7 +35,7 @@ def content(output: Path) -> dict[str, Any]:
         "differing": origin.differing(stages),
         "answer": answer.sentences(measured, pairs, gradients, images),
         "tables": {
-            "runs": tables.runs(measured, answer.best(measured)),
+            "runs": tables.runs(measured, best_by_validation(measured)),
             "mcnemar": tables.mcnemar(pairs, images),
             "published": tables.published(measured),
             "gradients": tables.gradients(gradients),

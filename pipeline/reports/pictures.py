@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.figures.comparison import RUNS, error_with_interval, ranked
-from pipeline.reports import answer, inputs, reading
+from pipeline.figures.comparison import RUNS, best_by_validation, error_with_interval, ranked
+from pipeline.reports import inputs, reading
 from pipeline.reports.inputs import Measured
 
 # Only what is trained epoch by epoch has them.
@@ -75,14 +75,14 @@ def comparison(measured: Measured) -> Picture:
 
 def models(measured: Measured) -> list[Model]:
     """Return every run, the best by validation first, the others by test error."""
-    best = answer.best(measured)
+    best = best_by_validation(measured)
     order = [best, *(run for run, _ in ranked(measured) if run != best)]
     return [_model(run, measured[run]) for run in order]
 
 
 def test_images(measured: Measured) -> int:
     """Return the number of test images that each run was scored on."""
-    return _mistakes(answer.best(measured)).images
+    return _mistakes(best_by_validation(measured)).images
 
 
 def _model(run: str, metrics: Mapping[str, Any]) -> Model:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from pipeline.figures.comparison import (
     PUBLISHED,
@@ -11,6 +10,7 @@ from pipeline.figures.comparison import (
     error_with_interval,
     ranked,
     validation_error,
+    verdict,
 )
 from pipeline.reports.inputs import (
     Claim,
@@ -94,28 +94,13 @@ def mcnemar(pairs: Sequence[Pair], images: int) -> Table:
                     str(pair.only_a_right),
                     str(pair.only_b_right),
                     f"{pair.p_value:.3g}",
-                    verdict(pair),
+                    verdict(pair.a, pair.b, pair),
                 ),
             )
             for pair in pairs
         ],
         ("B", "in words"),
     )
-
-
-def verdict(pair: Pair) -> str:
-    """Return what McNemar's test says of a pair, in the words of results/comparison.md."""
-    words = {"same": "right on the same images", "open": "no significant difference"}
-    return words.get(outcome(pair)) or f"`{pair.a if outcome(pair) == 'a' else pair.b}` is better"
-
-
-def outcome(pair: Pair) -> Literal["same", "open", "a", "b"]:
-    """Return whether both are right on the same images, neither is significantly better, or which one is."""
-    if pair.only_a_right == pair.only_b_right == 0:
-        return "same"
-    if pair.p_value >= SIGNIFICANT:
-        return "open"
-    return "a" if pair.only_a_right > pair.only_b_right else "b"
 
 
 def published(measured: Measured) -> Table:

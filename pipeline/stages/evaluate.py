@@ -1,7 +1,7 @@
 """Stage evaluate: every model and baseline on the untouched test set, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -221,9 +221,10 @@ def _overview(directory: Path, measured: dict[str, Metrics], pairs: list[compari
     write_bytes(directory / "comparison.png", figures.comparison(errors))
     error, low, high = zip(*errors.values(), strict=True)
     _write_csv(directory / "errors.csv", run=list(errors), error=error, low=low, high=high)
-    write_json(
-        directory / "mcnemar.json", [{"a": pair.a, "b": pair.b, **asdict(pair.test)} for pair in pairs]
-    )
+    columns = comparison.pairs_as_columns(pairs)
+    del columns["verdict"]
+    tests = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    write_json(directory / "mcnemar.json", tests)
 
 
 def _errors(measured: dict[str, Metrics]) -> dict[str, tuple[float, float, float]]:
