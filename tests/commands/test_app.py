@@ -24,7 +24,7 @@ COMMANDS = {
         "baseline",
         "evaluate",
     ),
-    *("exercise", "summary", "docs", "publish", "ui", "predict", "demo", "reproduce"),
+    *("exercise", "summary", "report", "docs", "publish", "ui", "predict", "demo", "reproduce"),
 }
 
 
@@ -131,7 +131,7 @@ def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_pa
     assert ranks[1] < ranks[0] < ranks[2]
     assert "1.50%" in lines[ranks[1]]
     assert lines[ranks[1]].rstrip().endswith("0.0300")
-    assert all(f"make {target}" in out for target in ("ui", "predict", "demo", "reproduce"))
+    assert all(f"make {target}" in out for target in ("ui", "demo", "report", "reproduce"))
 
 
 def test_ui_on_a_port_that_is_taken_names_it_and_another(call):
