@@ -10,6 +10,11 @@ from tests.reports.markup import markdown_rows, read
 LARGEST = 8_000_000
 
 
+def is_snapshot(path):
+    """Tell a first layer on its way, which MLflow shows under a slider, from the one that came out."""
+    return path.parent.name == "first_layer"
+
+
 @pytest.fixture(scope="module")
 def html(repository):
     done = repository.run(sys.executable, "-m", "pipeline", "report")
@@ -31,7 +36,7 @@ def test_it_shows_the_comparison_that_evaluate_wrote(html, repository):
 
 def test_every_picture_of_the_evaluation_and_the_exercises_is_in_it(html, repository):
     for folder in ("results/evaluation", "results/exercises"):
-        pictures = list((repository.path / folder).rglob("*.png"))
+        pictures = [path for path in (repository.path / folder).rglob("*.png") if not is_snapshot(path)]
         assert pictures
         assert all(base64.b64encode(path.read_bytes()).decode() in html for path in pictures)
     assert len(html.encode()) < LARGEST
