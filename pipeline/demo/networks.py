@@ -26,7 +26,7 @@ INSIDE = "two_layer-manual"
 
 @dataclass(frozen=True)
 class Hidden:
-    """The hidden layer of a two-layer network. H units, in the order of the digit that each speaks for."""
+    """The hidden layer of a two-layer network, of H units."""
 
     params: dict[str, NDArray[np.float32]]
     """W1 (784, H), b1 (H,), W2 (H, 10) and b2 (10,)."""
@@ -85,15 +85,4 @@ def load(runs: Path) -> Networks:
     if not {"W1", "b1", "W2", "b2"} <= params.keys():
         raise UserError(f"{directory}: is no two-layer network; {run_directory.REMEDY}")
     inputs = normalization.load(directory / run_directory.NORMALIZATION)
-    return Networks(models, Hidden(_by_digit(params), inputs))
-
-
-def _by_digit(params: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """Return the same network with its units in the order of the digit that each adds most to."""
-    order = np.argsort(params["W2"].argmax(axis=1), kind="stable")
-    return {
-        "W1": params["W1"][:, order],
-        "b1": params["b1"][order],
-        "W2": params["W2"][order],
-        "b2": params["b2"],
-    }
+    return Networks(models, Hidden(params, inputs))

@@ -20,7 +20,7 @@ export function createHidden(outgoing, weights) {
   function show(newest) {
     activations = newest ?? null;
     const firing = activations?.filter((value) => value > 0).length ?? 0;
-    words("fired", activations ? `${firing} of ${count} fire. Point at one.` : `All ${count} are silent.`);
+    words("fired", activations ? `${firing} of ${count} fire. Point at one, or tap it.` : `All ${count} are silent.`);
     paint();
   }
 
@@ -63,7 +63,7 @@ export function createHidden(outgoing, weights) {
     pointed = null;
     paint();
   });
-  canvas.addEventListener("pointerdown", (event) => {
+  canvas.addEventListener("click", (event) => {
     chosen = at(event) === chosen ? null : at(event);
     paint();
   });

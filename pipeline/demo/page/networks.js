@@ -30,7 +30,7 @@ function createCard({ run, name, is }) {
     return row;
   });
   bars.append(...rows);
-  element.append(make("h3", "", name), make("p", "", is), digit, bars);
+  element.append(make("h2", "", name), make("p", "", is), digit, bars);
 
   function show(answer) {
     digit.textContent = answer?.digit ?? "?";
