@@ -168,10 +168,30 @@ def ui(
 
 
 @app.command()
+def promote(debug: Debug = False) -> None:
+    """Make the best published model, by validation, the champion; say why, or why not."""
+    from pipeline.commands import promote as module
+
+    module.promote()
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5001,
+    debug: Debug = False,
+) -> None:
+    """Serve the champion on this machine only, until Ctrl-C: raw pixels in, probabilities out."""
+    from pipeline.commands import serve as module
+
+    module.serve(port)
+
+
+@app.command()
 def predict(
     images: Annotated[list[Path], typer.Argument(help="Pictures of one digit each: PNG, JPEG, …")],
     run: Annotated[
-        str, typer.Option(help="A run under results/runs; else the best by validation.", show_default=False)
+        str,
+        typer.Option(help="A run under results/runs; else the champion of the registry.", show_default=False),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print all ten probabilities, as JSON.")] = False,
     debug: Debug = False,

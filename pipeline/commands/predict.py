@@ -12,18 +12,17 @@ from pipeline.errors import UserError
 from pipeline.stages.records import RUNS
 from pipeline.tracking import run_directory, scored_run
 
-EVALUATION = Path("results/evaluation.json")
-
 
 def show(images: Sequence[Path], run: str, *, as_json: bool) -> None:
     """Print for each picture the digit in it and the runner-up, or all ten as JSON.
 
-    `run` names a run under results/runs; without it the default model answers. Raises UserError, before
-    anything is printed, for a picture that can't be read or is blank, and for a run that there isn't.
+    `run` names a run under results/runs; without it the champion of the registry answers. Raises UserError,
+    before anything is printed, for a picture that can't be read or is blank, and for a run or a champion
+    that there isn't.
     """
-    directory = scored_run.find(RUNS, run) if run else default_model()
-    model = scored_run.load(directory)
-    probabilities = model.predict(np.stack([_digit(image) for image in images]))
+    digits = np.stack([_digit(image) for image in images])
+    directory = scored_run.find(RUNS, run) if run else _champion()
+    probabilities = scored_run.load(directory).predict(digits)
     if as_json:
         name = run_directory.read(directory).name
         print(json.dumps(_object(name, images, probabilities)))
@@ -31,19 +30,12 @@ def show(images: Sequence[Path], run: str, *, as_json: bool) -> None:
         print("\n".join(_lines(images, probabilities)))
 
 
-def default_model() -> Path:
-    """Return the folder of the model that answers where no run is named: the best by validation.
+def _champion() -> Path:
+    """Return the folder of the champion's files; UserError without one."""
+    from pipeline.tracking import connection, registry
 
-    Raises UserError where nothing is evaluated.
-    """
-    try:
-        evaluated = json.loads(EVALUATION.read_text(encoding="utf-8"))
-        best = min(evaluated, key=lambda name: (evaluated[name]["validation/error"], name))
-    except OSError as error:
-        raise UserError(f"{EVALUATION}: {error.strerror}; run `make repro`, or name a --run") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{EVALUATION}: is damaged; run `dvc repro --force evaluate`") from error
-    return scored_run.find(RUNS, best)
+    with connection.answering():
+        return registry.champion(connection.connect())
 
 
 def _digit(path: Path) -> np.ndarray:

@@ -1,7 +1,8 @@
 """A client of the store, and the experiments in it. Runs only in processes of its own: imports MLflow."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,17 @@ def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED"
     with suppress(Exception):
         client.set_tag(run.info.run_id, "failure", failure[:LONGEST_TAG])
         client.set_terminated(run.info.run_id, status)
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what goes wrong with the store inside the block into a UserError."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"tracking: {store.shown()}: {reason(error)}; try again when the store answers"
+        ) from error
 
 
 def reason(error: Exception) -> str:

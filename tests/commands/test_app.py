@@ -24,7 +24,8 @@ COMMANDS = {
         "baseline",
         "evaluate",
     ),
-    *("exercise", "summary", "report", "docs", "publish", "ui", "predict", "demo", "reproduce"),
+    *("exercise", "summary", "report", "docs", "publish", "promote"),
+    *("ui", "serve", "predict", "demo", "reproduce"),
 }
 
 
