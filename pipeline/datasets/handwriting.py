@@ -61,9 +61,9 @@ def separated(grey: NDArray[np.uint8]) -> Floats:
     ground, is_dark = _ground(_shrunk(grey, GLANCE).astype(np.float32))
     if is_dark:  # from here on ink is darker than its ground
         picture, ground = 255 - picture, 255 - ground
-    light = np.maximum(_resized(ground, *picture.shape), DARKEST)
+    light = _resized(ground, *picture.shape)
     # As a share of the light that falls there, ink is as strong in a dim corner as in a bright one.
-    return _strokes(np.clip(1 - picture / light, 0, 1))
+    return _strokes(np.clip((light - picture) / np.maximum(light, DARKEST), 0, 1))
 
 
 def centred(ink: Floats) -> NDArray[np.uint8]:
@@ -96,7 +96,7 @@ def _ground(small: Floats) -> tuple[Floats, bool]:
     first = terms[:, :1] if flat else terms
     beyond = grey - first @ _least_absolute(first[edge], grey[edge])
     is_dark = np.square(beyond[beyond > 0]).sum() > np.square(beyond[beyond < 0]).sum()
-    level = np.abs(beyond) <= _threshold(np.abs(beyond))
+    level = np.abs(beyond) <= max(_threshold(np.abs(beyond)), 1)  # a grey level more or less is none
     surface = terms @ _least_absolute(terms[level], grey[level])
     return surface.reshape(small.shape).astype(np.float32), bool(is_dark)
 
