@@ -84,8 +84,7 @@ def _ground(small: Floats) -> tuple[Floats, bool]:
     """Return the ground under a small picture, (height, width), and whether it is darker than the ink.
 
     The border is ground for the most part. Where half of it is even, the ground is flat; else it is a
-    quadratic surface, as paper under a lamp is. What stands out from that tells the side of the ink, and
-    what doesn't is where the ground is measured in the end.
+    quadratic surface, as paper under a lamp is. What stands out from that tells the side of the ink.
     """
     terms = _quadratic_terms(*small.shape)  # (P, 6), the first of them constant
     grey = small.ravel()
@@ -93,11 +92,11 @@ def _ground(small: Floats) -> tuple[Floats, bool]:
     border[1:-1, 1:-1] = False
     edge = border.ravel()
     flat = np.median(np.abs(grey[edge] - np.median(grey[edge]))) <= EVEN
-    first = terms[:, :1] if flat else terms
-    beyond = grey - first @ _least_absolute(first[edge], grey[edge])
+    if flat:
+        terms = terms[:, :1]
+    surface = terms @ _least_absolute(terms[edge], grey[edge])
+    beyond = grey - surface
     is_dark = np.square(beyond[beyond > 0]).sum() > np.square(beyond[beyond < 0]).sum()
-    level = np.abs(beyond) <= max(_threshold(np.abs(beyond)), 1)  # a grey level more or less is none
-    surface = terms @ _least_absolute(terms[level], grey[level])
     return surface.reshape(small.shape).astype(np.float32), bool(is_dark)
 
 
