@@ -23,8 +23,7 @@ def serve(port: int, host: str) -> None:
     from pipeline.stages.records import RUNS
 
     application = app.create(networks.load(RUNS), host)
-    shown = f"[{host}]" if ":" in host else host
-    print(f"Draw a digit: http://{shown}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+    print(f"Draw a digit: http://{host}:{port} (Ctrl-C ends it)", flush=True)
     config = uvicorn.Config(
         application, log_level=logging.WARNING, ws="none", timeout_graceful_shutdown=GRACE
     )

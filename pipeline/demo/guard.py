@@ -12,8 +12,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-EVERYWHERE = {"0.0.0.0", "::"}
+LOOPBACK = {"127.0.0.1", "localhost"}
+EVERYWHERE = "0.0.0.0"
 SAFE = {"GET", "HEAD", "OPTIONS"}
 SENT = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -61,7 +61,7 @@ def _refusal(method: str, headers: Headers, is_here: Callable[[str], bool]) -> s
 
 def _hosts(host: str) -> Callable[[str], bool]:
     """Return what says whether a name in a Host header is this server's."""
-    if host in EVERYWHERE:
+    if host == EVERYWHERE:
         # No site has a bare address that leads to another machine than that.
         return lambda name: name in LOOPBACK or _is_address(name)
     own = LOOPBACK | {host.lower()}
