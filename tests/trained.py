@@ -14,7 +14,7 @@ RUN = "two_layer-manual"
 QUICK = {
     "threads": 1,  # two processes of tests share the processors
     "train.two_layer.hidden": 100,
-    "train.two_layer.epochs": 3,
+    "train.two_layer.epochs": 5,
     "train.two_layer.distortion": None,
 }
 
