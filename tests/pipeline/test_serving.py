@@ -11,9 +11,10 @@ import httpx
 import numpy as np
 import pytest
 
+from pipeline.commands import promote
 from pipeline.datasets import raw_pixels, splits
 from pipeline.learning import models, probabilities
-from pipeline.tracking import run_directory
+from pipeline.tracking import connection, registry, run_directory
 from tests.pipeline.conftest import copy
 
 DATA = "data/normalized"
@@ -54,6 +55,17 @@ def server(promoted):
     yield said, f"http://127.0.0.1:{port}", process
     process.kill()
     process.wait()
+
+
+@pytest.fixture(scope="module")
+def ui(promoted):
+    """`ui`, as a process: how it says that it listens, its address, and the process."""
+    process, port = start(promoted[0], "ui")
+    said = process.stdout.readline()
+    wait_until(lambda: is_listening(port))
+    yield said, f"http://127.0.0.1:{port}", process
+    process.send_signal(signal.SIGTERM)
+    process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -141,14 +153,23 @@ def test_ctrl_c_while_it_loads_ends_it_with_status_0(promoted):
     assert process.stdout.read() + process.stderr.read() == ""
 
 
-def test_ctrl_c_ends_the_ui_with_status_0_and_all_that_it_started(promoted):
-    process, port = start(promoted[0], "ui")
-    address = f"http://127.0.0.1:{port}"
-    assert process.stdout.readline() == (
-        f"MLflow UI: {address}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)\n"
-    )
-    wait_until(lambda: is_listening(port))
-    assert httpx.get(f"{address}/health", timeout=PATIENCE).status_code == 200
+def test_a_tracking_server_has_the_champion_and_takes_another(ui, promoted, best, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", ui[1])
+    monkeypatch.chdir(promoted[0].path)
+    client = connection.connect()
+    assert run_directory.fingerprint(registry.champion(client)) == best[1]["fingerprint"]
+    client.delete_model_version(registry.NAME, "1")
+    promote.promote()
+    assert capsys.readouterr().out.endswith("promote: gradline-digits version 2 is the champion\n")
+    model = client.get_logged_model(registry.require(client).source.model_id)
+    noted = json.loads(model.tags["mlflow.modelVersions"])
+    assert [version["version"] for version in noted] == [1, 2]
+
+
+def test_ctrl_c_ends_the_ui_with_status_0_and_all_that_it_started(ui):
+    said, address, process = ui
+    port = int(address.rpartition(":")[2])
+    assert said == f"MLflow UI: {address}/#/experiments?workflowType=machine_learning (Ctrl-C ends it)\n"
     assert not is_listening(port, ELSEWHERE)
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
