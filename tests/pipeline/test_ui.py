@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from pipeline.exercises import VARIANTS
 from pipeline.tracking import experiments
 from tests import browser
-from tests.pipeline.conftest import REPOSITORY, Repository
+from tests.repositories import REPOSITORY, Repository
 
 # Where pictures of what the tests see are kept: a folder that git ignores, unless told otherwise.
 SCREENSHOTS = Path(os.environ.get("GRADLINE_SCREENSHOTS", REPOSITORY / "results/screenshots"))
