@@ -26,7 +26,7 @@ def serve(port: int) -> None:
     print(f"MLflow UI: {page} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]
     server = subprocess.Popen(
-        [*command, "--backend-store-uri", address, *OPTIONS],
+        [*command, "--backend-store-uri", address, "--allowed-hosts", _names(port), *OPTIONS],
         env={**ENVIRONMENT, **os.environ},
         start_new_session=True,  # a signal is for this process, which ends all of the server's
     )
@@ -34,6 +34,12 @@ def serve(port: int) -> None:
         sys.exit(server.wait())
     finally:
         _end(server)
+
+
+def _names(port: int) -> str:
+    """Return the Host headers to answer: by default MLflow takes 10.site.example for a private address."""
+    names = (loopback.HOST, "localhost")
+    return ",".join(f"{name}{end}" for name in names for end in ("", f":{port}"))
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
