@@ -5,8 +5,10 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# What DVC remembers of files is unpickled: nobody else may write it. By default it is in /var/tmp, for all.
+SITE_CACHE := $(CURDIR)/.dvc/site-cache
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
-ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
+ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR="$(SITE_CACHE)";
 # Tests run in two processes: threads of their own would fight over the processors. Stages set theirs.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
@@ -17,6 +19,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## create .venv with the locked dependencies
+	@mkdir -p "$(SITE_CACHE)" && chmod 700 "$(SITE_CACHE)"
+	@grep -q DVC_SITE_CACHE_DIR $(VENV)/bin/activate || \
+		echo 'export DVC_SITE_CACHE_DIR="$(SITE_CACHE)"' >> $(VENV)/bin/activate
 
 $(INSTALLED): requirements/runtime.txt requirements/development.txt
 	$(PYTHON) -m venv $(VENV)

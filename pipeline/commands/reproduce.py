@@ -60,8 +60,10 @@ def _run_every_stage(clone: Path) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
     programs = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
     command = [sys.executable, "-m", "dvc", "repro", "--force"]
+    # What DVC remembers of files is unpickled. Nobody else may enter the clone's temporary folder.
+    private = {"DVC_SITE_CACHE_DIR": str(clone.parent / "site-cache")}
     done = subprocess.run(
-        command, cwd=clone, env={**inherited, "PATH": programs, **SURROUNDINGS}, check=False
+        command, cwd=clone, env={**inherited, "PATH": programs, **SURROUNDINGS, **private}, check=False
     )
     if done.returncode:
         raise UserError("the pipeline fails in the clone; what it said stands above")
