@@ -112,6 +112,8 @@ def reason(error: Exception) -> str:
     text = str(error)
     if "Connection refused" in text:
         return "connection refused"
+    if "error code 401" in text:
+        return "user or password is wrong; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     if "timed out" in text:
         return "no answer"
     line = next(iter(text.splitlines()), "") or type(error).__name__
