@@ -13,10 +13,10 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SI
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint ui team-server report publish promote serve demo reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## create .venv with the locked dependencies
 	@mkdir -p "$(SITE_CACHE)" && chmod 700 "$(SITE_CACHE)"
@@ -47,14 +47,17 @@ coverage: setup ## run the tests and show which lines of pipeline/ they reach: a
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy
 
+audit: setup ## ask for known holes in the locked versions; takes a network
+	@$(ACTIVATE) python requirements/audit.py
+
 ui: setup ## open the MLflow UI on the local store, on this machine only (PORT=5000)
 	@$(ACTIVATE) python -m pipeline ui --port $(or $(PORT),5000)
 
-report: setup ## write what was found into one HTML file to send (OUTPUT=results/report.html)
-	@$(ACTIVATE) python -m pipeline report --output "$(or $(OUTPUT),results/report.html)"
-
 team-server: setup ## serve MLflow for a team, with passwords: see docs/operations.md (PORT=5000)
 	@$(ACTIVATE) python -m pipeline team-server --port $(or $(PORT),5000)
+
+report: setup ## write what was found into one HTML file to send (OUTPUT=results/report.html)
+	@$(ACTIVATE) python -m pipeline report --output "$(or $(OUTPUT),results/report.html)"
 
 publish: setup ## add to MLflow what it lacks, without training
 	@$(ACTIVATE) python -m pipeline publish

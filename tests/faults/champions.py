@@ -62,7 +62,7 @@ def promoted(folder: Path) -> Repository:
 
 @contextmanager
 def serving(repository: Repository, name: str, **environment: str) -> Iterator["Server"]:
-    """Run `ui`, `serve` or `demo` there: the server, once it answers."""
+    """Run `ui`, `team-server`, `serve` or `demo` there: the server, once it answers."""
     port = runs.free_port()
     with (repository.path / f"{name}.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -100,7 +100,7 @@ class Server:
 
     def lives(self) -> bool:
         """Say whether it answers."""
-        path = {"ui": "/health", "serve": "/ping", "demo": "/networks"}[self.name]
+        path = {"ui": "/health", "team-server": "/health", "serve": "/ping", "demo": "/networks"}[self.name]
         try:
             return httpx.get(self.address + path, timeout=PATIENCE).status_code == 200
         except httpx.TransportError:
