@@ -66,9 +66,8 @@ def _require_known(request: Request) -> None:
 
 def _require_images(headers: Headers, body: bytes) -> None:
     kind, _, parameter = headers.get("content-type", "").partition(";")
-    if (
-        kind.strip().lower() != "application/json"
-    ):  # a form of another page can't send that without asking first
+    # A form of another page can't send this type without asking first.
+    if kind.strip().lower() != "application/json":
         raise HTTPException(415, "Content-Type: expected application/json")
     if parameter.replace(" ", "").lower() not in ("", "charset=utf-8"):
         raise HTTPException(415, "Content-Type: expected application/json in UTF-8")
