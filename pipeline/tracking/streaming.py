@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking import connection, evaluation, filling, lineage, projection, run_directory
+from pipeline.tracking import connection, evaluation, filling, lineage, patch, projection, run_directory
 from pipeline.tracking.projection import Point
 from pipeline.tracking.quiet_mlflow import MlflowClient, Run
 
@@ -26,10 +26,15 @@ def publish(opening: Message, messages: Messages, progress: Progress) -> None:
         evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
         return
     tags = lineage.of_this_process()
+    # Now, since the user may go on editing while the stage trains.
+    changes = patch.take() if tags.get("git.dirty") == "true" else patch.Patch()
+    tags |= changes.tags
+    progress()
     experiment = connection.experiment_id(client, opening["experiment"])
     run = client.create_run(experiment, run_name=opening["run"], tags=tags)
     progress()
     try:
+        patch.log(client, run.info.run_id, changes)
         streamed, end = _stream(client, run, messages, progress)
         _end(client, run, tags, streamed, end, progress)
     except Exception as error:
