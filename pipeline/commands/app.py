@@ -167,6 +167,17 @@ def diff(
 
 
 @app.command()
+def verify(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of its id, or its name.")],
+    debug: Debug = False,
+) -> None:
+    """Prove or refute a run in MLflow: check what is stored, and make it again from its commit."""
+    from pipeline.commands import verify as module
+
+    sys.exit(module.verify(Path.cwd(), run))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
     debug: Debug = False,

@@ -10,8 +10,7 @@ from dvc.repo import Repo
 from pipeline.errors import UserError
 from pipeline.tracking import connection, run_directory
 from pipeline.tracking.quiet_mlflow import MlflowClient
-
-RUNS = Path("results/runs")
+from pipeline.tracking.stored import RUNS
 
 State = Literal["published", "duplicated", "stale", "missing", "absent"]
 STATES: tuple[State, ...] = get_args(State)
