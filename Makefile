@@ -11,7 +11,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test coverage lint ui publish reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test coverage lint ui report publish reproduce bench profile docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ lint: setup ## check style and types
 
 ui: setup ## open the MLflow UI on the local store, on this machine only (PORT=5000)
 	@$(ACTIVATE) python -m pipeline ui --port $(or $(PORT),5000)
+
+report: setup ## write what was found into one HTML file to send (OUTPUT=results/report.html)
+	@$(ACTIVATE) python -m pipeline report --output "$(or $(OUTPUT),results/report.html)"
 
 publish: setup ## add to MLflow what it lacks, without training
 	@$(ACTIVATE) python -m pipeline publish

@@ -1,9 +1,11 @@
 """Files and directories written whole or not at all, with the same bytes for the same content."""
 
+import csv
+import io
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys; ValueError for NaN and infinity, which JSON has no word for."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def csv_text(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Return a table as CSV, from its columns; ValueError where they are not equally long."""
+    out = io.StringIO()
+    lines = csv.writer(out, lineterminator="\n")
+    lines.writerow(columns)
+    lines.writerows(zip(*columns.values(), strict=True))
+    return out.getvalue()
 
 
 @contextmanager

@@ -126,6 +126,17 @@ def summary(debug: Debug = False) -> None:
 
 
 @app.command()
+def report(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("results/report.html"),
+    debug: Debug = False,
+) -> None:
+    """Write what the pipeline found into one HTML file, to read anywhere and to send."""
+    from pipeline.commands import report as module
+
+    module.write(output)
+
+
+@app.command()
 def docs(debug: Debug = False) -> None:
     """Write what the pipeline produced into README.md and the pages of the exercises."""
     from pipeline.commands import docs as module

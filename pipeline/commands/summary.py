@@ -14,6 +14,7 @@ NEXT = """\
 Next:
   make ui          the runs in MLflow: curves, weights, pictures, models
   results/         comparison.md, and pictures in evaluation/
+  make report      all of it in one file to send, results/report.html
   make reproduce   prove that every output can be made again, to the bit
 Change something (in the environment: `source .venv/bin/activate`):
   dvc exp run -S train.two_layer.learning_rate=0.02

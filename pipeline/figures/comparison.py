@@ -2,10 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:  # for its type alone: whoever prints a table needn't wait for SciPy
-    from pipeline.learning.evaluation import McNemar
+from typing import Any, Literal, Protocol
 
 Measured = Mapping[str, Mapping[str, Any]]
 # Every run that is evaluated, and what it is.
@@ -43,13 +40,24 @@ PUBLISHED = (
 )
 
 
+class Counts(Protocol):
+    """What McNemar's test counts and finds."""
+
+    @property
+    def only_a_right(self) -> int: ...  # noqa: D102
+    @property
+    def only_b_right(self) -> int: ...  # noqa: D102
+    @property
+    def p_value(self) -> float: ...  # noqa: D102
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two runs, compared image by image."""
 
     a: str
     b: str
-    test: "McNemar"
+    test: Counts
 
 
 def markdown(measured: Measured, pairs: Sequence[Pair], images: int) -> str:
@@ -66,6 +74,74 @@ def markdown(measured: Measured, pairs: Sequence[Pair], images: int) -> str:
         _table("model | published | run here | its error", _published(measured)),
     )
     return "\n\n".join(sections) + "\n"
+
+
+def findings(measured: Measured, pairs: Sequence[Pair], images: int) -> list[str]:
+    """Return in words what the comparison shows: the best run, both gradients, scikit-learn."""
+    best = best_by_validation(measured)
+    metrics = measured[best]
+    others = {
+        name: each for name, each in measured.items() if name.partition("-")[0] != best.partition("-")[0]
+    }
+    runner_up = best_by_validation(others)
+    return [
+        f"The best by validation is `{best}` ({validation_error(metrics)} error there): on the test set "
+        f"{error_with_interval(metrics)} of {images:,} images are wrong. The best of another kind, "
+        f"`{runner_up}`, has {error_with_interval(measured[runner_up])}.",
+        *(_in_words(pair, measured) for pair in pairs),
+    ]
+
+
+def best_by_validation(measured: Measured) -> str:
+    """Return the run of the lowest validation error; of equals that of the lower loss."""
+    return min(
+        measured,
+        key=lambda run: (measured[run]["validation/error"], measured[run]["validation/log_loss"], run),
+    )
+
+
+def as_columns(measured: Measured) -> dict[str, list[Any]]:
+    """Return the runs as the columns of a table, the smallest test error first."""
+    names = [f"{split}/{rate}" for split in ("test", "validation") for rate in ("error", "log_loss")]
+    names += ["test/error_low", "test/error_high", "test/macro_f1", "test/calibration_error"]
+    runs = ranked(measured)
+    return {"run": [run for run, _ in runs], **{name: [each[name] for _, each in runs] for name in names}}
+
+
+def pairs_as_columns(pairs: Sequence[Pair]) -> dict[str, list[Any]]:
+    """Return the paired tests as the columns of a table."""
+    return {
+        "a": [pair.a for pair in pairs],
+        "b": [pair.b for pair in pairs],
+        "only_a_right": [pair.test.only_a_right for pair in pairs],
+        "only_b_right": [pair.test.only_b_right for pair in pairs],
+        "p_value": [pair.test.p_value for pair in pairs],
+        "verdict": [verdict(pair.a, pair.b, pair.test).replace("`", "") for pair in pairs],
+    }
+
+
+def _in_words(pair: Pair, measured: Measured) -> str:
+    a, b = (f"{measured[run]['test/error']:.2%}" for run in (pair.a, pair.b))
+    found = verdict(pair.a, pair.b, pair.test)
+    return f"`{pair.a}` ({a}) and `{pair.b}` ({b}): {found}, p = {pair.test.p_value:.2g}."
+
+
+def outcome(test: Counts) -> Literal["same", "open", "a", "b"]:
+    """Return how A stands to B: the same, no significant difference, or which one is better."""
+    a, b = test.only_a_right, test.only_b_right
+    if a == b == 0:
+        return "same"
+    if test.p_value >= SIGNIFICANT:
+        return "open"
+    return "a" if a > b else "b"
+
+
+def verdict(a: str, b: str, test: Counts) -> str:
+    """Return that in words."""
+    better = {"a": a, "b": b}
+    words = {"same": "right on the same images", "open": "no significant difference"}
+    found = outcome(test)
+    return words.get(found) or f"`{better[found]}` is better"
 
 
 def ranked(measured: Measured) -> list[tuple[str, Mapping[str, Any]]]:
@@ -113,19 +189,10 @@ def _pairs(pairs: Sequence[Pair], images: int) -> list[tuple[str, ...]]:
             str(pair.test.only_a_right),
             str(pair.test.only_b_right),
             f"{pair.test.p_value:.3g}",
-            _verdict(pair),
+            verdict(pair.a, pair.b, pair.test),
         )
         for pair in pairs
     ]
-
-
-def _verdict(pair: Pair) -> str:
-    a, b = pair.test.only_a_right, pair.test.only_b_right
-    if a == b == 0:
-        return "right on the same images"
-    if pair.test.p_value >= SIGNIFICANT:
-        return "no significant difference"
-    return f"`{pair.a if a > b else pair.b}` is better"
 
 
 def _published(measured: Measured) -> list[tuple[str, ...]]:

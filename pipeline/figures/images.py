@@ -24,21 +24,31 @@ Corners = list[tuple[int, int]]
 
 
 @picture
-def hidden_units(run: str, W1: Array, side: int) -> Figure:
-    """Draw the incoming weights W1 (side², H) of the units with the largest, as images on one scale."""
-    norms = np.linalg.norm(W1.astype(np.float64), axis=0)
-    largest = np.argsort(-norms, kind="stable")[:UNITS]
-    squares = norms**2
+def hidden_units(run: str, W1: Array, side: int, kept: Array | None = None) -> Figure:
+    """Draw the incoming weights W1 (side², H) of the units with the largest, as images on one scale.
+
+    `kept` are the weights at the end where W1 is of an earlier epoch: units and scale are theirs, so that
+    pictures of several epochs can be laid over one another.
+    """
+    kept = W1 if kept is None else kept
+    largest = np.argsort(-np.linalg.norm(kept.astype(np.float64), axis=0), kind="stable")[:UNITS]
+    squares = np.square(W1, dtype=np.float64).sum(axis=0)
     share = squares[largest].sum() / squares.sum() if squares.any() else 0.0
-    finding = f"{len(largest)} of {len(norms)} hidden units hold {share:.0%} of the squared weight"
-    return _weights(W1[:, largest], side, finding, f"{run}: the largest first", columns=10, zoom=2)[0]
+    finding = f"{len(largest)} of {len(squares)} hidden units hold {share:.0%} of the squared weight"
+    said = f"{run}: the largest first"
+    scale = _scale(kept[:, largest])
+    return _weights(W1[:, largest], side, finding, said, scale, columns=10, zoom=2)[0]
 
 
 @picture
-def class_weights(run: str, W: Array, side: int) -> Figure:
-    """Draw the weights W (side², C) of a model without hidden layer, one image a class, on one scale."""
+def class_weights(run: str, W: Array, side: int, kept: Array | None = None) -> Figure:
+    """Draw the weights W (side², C) of a model without hidden layer, one image a class, on one scale.
+
+    That of `kept`, the weights at the end, where W is of an earlier epoch.
+    """
     finding = "Pixels that speak for each digit (red) and against it (blue)"
-    figure, corners = _weights(W, side, finding, run, columns=5, zoom=4, caption=16)
+    scale = _scale(W if kept is None else kept)
+    figure, corners = _weights(W, side, finding, run, scale, columns=5, zoom=4, caption=16)
     for digit, (x, y) in enumerate(corners):
         _write(figure, x + 2 * side, y - 3, str(digit), ha="center", va="bottom", weight="bold")
     return figure
@@ -88,18 +98,22 @@ def confusion(run: str, counts: Array) -> Figure:
     return figure
 
 
+def _scale(W: Array) -> float:
+    """Return the weight that has the strongest colour."""
+    # A few weights at the border may be far larger than all others, which would then look like none.
+    return float(np.quantile(np.abs(W.astype(np.float64)), 0.999)) or 1.0
+
+
 def _weights(
-    W: Array, side: int, finding: str, run: str, *, columns: int, zoom: int, caption: int = 0
+    W: Array, side: int, finding: str, run: str, scale: float, *, columns: int, zoom: int, caption: int = 0
 ) -> tuple[Figure, Corners]:
     """Draw each column of W (side², M) as an image: red above 0, blue below, with the scale of colours."""
-    # A few weights at the border may be far larger than all others, which would then look like none.
-    largest = float(np.quantile(np.abs(W), 0.999)) or 1.0
-    images = _colored("RdBu_r", (W.T.reshape(-1, side, side) / largest + 1) / 2)
+    images = _colored("RdBu_r", (W.T.reshape(-1, side, side) / scale + 1) / 2)
     figure, corners = _sheet(images, finding, run, columns=columns, zoom=zoom, caption=caption)
     y = round(figure.bbox.height) - 26
     _place(figure, 80, y, np.tile(_colored("RdBu_r", np.linspace(0, 1, 150)), (10, 1, 1)), 1)
-    _write(figure, 76, y + 5, f"−{largest:.2g}", ha="right", va="center", size=8)
-    label = f"+{largest:.2g}  weight of a standardised pixel"
+    _write(figure, 76, y + 5, f"−{scale:.2g}", ha="right", va="center", size=8)
+    label = f"+{scale:.2g}  weight of a standardised pixel"
     _write(figure, 234, y + 5, label, va="center", size=8)
     return figure, corners
 

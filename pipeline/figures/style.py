@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 P = ParamSpec("P")
 
 # Okabe and Ito's palette: told apart with any colour vision.
-BLUE, ORANGE = "#0072B2", "#D55E00"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 GREY, LIGHT = "#767676", "#E3E3E3"
 DPI = 100
 # Dark ink on opaque white: readable on a page of any colour. What isn't said here is as matplotlib ships

@@ -1,5 +1,6 @@
 """The training loop: minibatches, gradient, update; history an epoch; the best epoch by validation."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pipeline.learning.arrays import Array, Buffers, Params, Workspace, fresh
 from pipeline.learning.gradients import TrainingEngine, check_batch
 from pipeline.learning.losses import scale
 from pipeline.learning.models import Model
-from pipeline.learning.penalty import Penalty
+from pipeline.learning.penalty import Penalty, weights
 from pipeline.learning.sgd import Momentum
 
 Row: TypeAlias = dict[str, float]
@@ -61,6 +62,8 @@ class Trained:
     params: Params
     best_epoch: int
     history: list[Row]
+    snapshots: dict[int, np.ndarray]
+    """The first layer's weights (D, M) by epoch: at the start, after 1, 2, 4, 8 … epochs, at the end."""
 
 
 def fit(
@@ -84,7 +87,9 @@ def fit(
     workspace = Workspace(train.X.dtype)
     glance = train.first(len(validation.y))
     history: list[Row] = []
-    best = Trained({}, 0, history)
+    first_layer = params[weights(params)[0]]
+    snapshots = {0: engine.to_numpy(first_layer)}
+    best = Trained({}, 0, history, snapshots)
     best_accuracy = -1.0
     limit = sys.float_info.max  # the first loss may be anything finite
     rate = 0.0
@@ -112,9 +117,12 @@ def fit(
         }
         history.append(row)
         observe(row)
+        if epoch == settings.epochs or math.log2(epoch).is_integer():
+            snapshots[epoch] = engine.to_numpy(first_layer)
         if validation_accuracy > best_accuracy:
             best_accuracy = validation_accuracy
-            best = Trained({name: engine.to_numpy(value) for name, value in params.items()}, epoch, history)
+            kept = {name: engine.to_numpy(value) for name, value in params.items()}
+            best = Trained(kept, epoch, history, snapshots)
     return best
 
 

@@ -1,14 +1,14 @@
 """Stage check_gradients: every model's hand-derived gradient against autograd and central differences."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from pipeline import params
 from pipeline.datasets import splits
 from pipeline.errors import UserError
-from pipeline.files import write_json
+from pipeline.figures.gradients import agreement
+from pipeline.files import csv_text, write_json
 from pipeline.learning import gradient_check, gradients, initialization, models
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.gradient_check import BOUNDS, Problem
@@ -17,8 +17,13 @@ from pipeline.learning.randomness import generator
 from pipeline.params.gradients import GradientsParams
 from pipeline.params.seed import SeedParams
 from pipeline.stages import records
+from pipeline.tracking import run_directory
+from pipeline.tracking.reporter import reporting
 
 RESULTS = Path("results/gradients.json")
+RUN = "gradient-check"
+AGREEMENT = "agreement.png"
+Worst = dict[str, dict[str, gradient_check.Errors]]
 # Strong enough that a fault in the penalty shows beside the data's gradient.
 PENALTY = Penalty("sum", 0.05)
 # Small enough for each model to train; the sum of squares has gradients N·C times those of a mean.
@@ -45,6 +50,43 @@ def main() -> None:
             worst[name] = _worst([_check(problem, point, settings, rng) for point in points])
     _hold(worst)
     write_json(RESULTS, {"bounds": BOUNDS, "worst_relative_errors": worst})
+    with reporting(RUN, experiment="mnist") as report:
+        report.finished(_write_run(worst, settings))
+
+
+def _write_run(worst: Worst, settings: GradientsParams) -> Path:
+    """Leave a run that shows what was found."""
+    rows = [
+        (model, kind, name, error, BOUNDS[kind])
+        for model, checks in worst.items()
+        for kind, errors in checks.items()
+        for name, error in errors.items()
+    ]
+    columns = dict(
+        zip(("model", "check", "parameter", "error", "bound"), zip(*rows, strict=True), strict=True)
+    )
+    largest = {kind: max(max(checks[kind].values()) for checks in worst.values()) for kind in BOUNDS}
+    directory = records.RUNS / RUN
+    run_directory.write(
+        directory,
+        record=records.record(
+            RUN,
+            "mnist",
+            records.parameters(gradients=settings.model_dump()),
+            "train",
+            description="**Every derived gradient is right**: by hand, by autograd and by central "
+            f"differences it is the same, at {len(settings.steps)} points of a training trajectory and "
+            f"{settings.random_draws} random ones, for {len(worst)} models. The largest relative error "
+            f"against autograd in float64 is {largest['autograd_float64']:.1e}, allowed is "
+            f"{BOUNDS['autograd_float64']:.0e}.",
+            look_at=f"the picture `run/figures/{AGREEMENT}` and the table `tables/errors.json`",
+        ),
+        weights={},
+        metrics={f"error/{kind}": error for kind, error in largest.items()},
+        figures={AGREEMENT: agreement(worst, BOUNDS)},
+        tables={"errors.csv": csv_text(columns)},
+    )
+    return directory
 
 
 def _problem(name: str, images: Array, labels: Array, samples: int, rng: np.random.Generator) -> Problem:
@@ -108,7 +150,7 @@ def _worst(checks: list[dict[str, gradient_check.Errors]]) -> dict[str, gradient
     }
 
 
-def _hold(worst: dict[str, dict[str, Any]]) -> None:
+def _hold(worst: Worst) -> None:
     for model, checks in worst.items():
         for kind, errors in checks.items():
             for name, error in errors.items():

@@ -1,7 +1,7 @@
 """Stage evaluate: every model and baseline on the untouched test set, side by side."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,14 @@ from pipeline.errors import UserError
 from pipeline.figures import comparison, images
 from pipeline.figures import evaluation as figures
 from pipeline.figures.comparison import PAIRS, RUNS
-from pipeline.files import replacing, write_bytes, write_json, write_text
+from pipeline.files import csv_text, replacing, write_bytes, write_json, write_text
 from pipeline.learning import evaluation, models, probabilities
 from pipeline.learning.arrays import Array
 from pipeline.learning.evaluation import Reliability
 from pipeline.params.evaluate import EvaluateParams
 from pipeline.stages import records
 from pipeline.tracking import run_directory
-from pipeline.tracking.reporter import publish_evaluation
+from pipeline.tracking.reporter import publish_evaluation, reporting
 from pipeline.tracking.run_directory import RunDirectory
 
 Metrics = dict[str, Any]
@@ -31,6 +31,11 @@ DETAILS = Path("results/evaluation")
 # Rows scored at a time: a forward pass over all of them at once would be the peak of memory.
 BLOCK = 2000
 SIDE = 28
+RUN = "comparison"
+# What the run of the comparison says of the best.
+BEST = ("test/error", "test/error_low", "test/error_high", "validation/error")
+# The folder of pictures of the first layer at several epochs: MLflow shows them with a slider.
+FIRST_LAYER = "first_layer"
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,11 @@ def main() -> None:
     validation, test = (Split(*splits.read(records.NORMALIZED / name)) for name in ("validation", "test"))
     directories = {name: run_directory.read(records.RUNS / name) for name in RUNS}
     scored = [Scored(name, each, _probabilities(each, test)) for name, each in directories.items()]
-    measured = {each.name: _measure(each, test, validation, settings.calibration_bins) for each in scored}
+    data = records.dataset("validation", "test")
+    measured = {
+        each.name: {**_measure(each, test, validation, settings.calibration_bins), "dataset": data}
+        for each in scored
+    }
     right = {each.name: each.predicted == test.labels for each in scored}
     pairs = [comparison.Pair(a, b, evaluation.compare(right[a], right[b])) for a, b in PAIRS]
     with replacing(DETAILS) as details:
@@ -71,7 +80,38 @@ def main() -> None:
     write_text(COMPARISON, comparison.markdown(measured, pairs, len(test.labels)))
     write_json(EVALUATION, measured)
     print(_summary(measured))
+    with reporting(RUN, experiment="mnist") as report:
+        report.finished(_write_run(measured, pairs, settings))
     publish_evaluation(EVALUATION, DETAILS)
+
+
+def _write_run(measured: dict[str, Metrics], pairs: list[comparison.Pair], settings: EvaluateParams) -> Path:
+    """Leave a run that holds all others side by side."""
+    best = comparison.best_by_validation(measured)
+    directory = records.RUNS / RUN
+    findings = comparison.findings(measured, pairs, measured[best]["dataset"]["test"]["samples"])
+    run_directory.write(
+        directory,
+        record={
+            "run": RUN,
+            "experiment": "mnist",
+            "parameters": records.parameters(evaluate=settings.model_dump()),
+            "dataset": measured[best]["dataset"],
+            "best_by_validation": best,
+            "description": "**All models on the same images.**\n\n"
+            + "\n".join(f"- {finding}" for finding in findings),
+            "look_at": "the picture `run/figures/comparison.png` and the tables `tables/runs.json`, "
+            "`tables/pairs.json`; then at the run of the model that you ask about",
+        },
+        weights={},
+        metrics={f"best/{name}": measured[best][name] for name in BEST},
+        figures={"comparison.png": figures.comparison(_errors(measured))},
+        tables={
+            "runs.csv": csv_text(comparison.as_columns(measured)),
+            "pairs.csv": csv_text(comparison.pairs_as_columns(pairs)),
+        },
+    )
+    return directory
 
 
 def _probabilities(each: RunDirectory, split: Split) -> Array:
@@ -102,7 +142,8 @@ def _measure(each: Scored, test: Split, validation: Split, bins: int) -> Metrics
 
 
 def _summary(measured: dict[str, Metrics]) -> str:
-    best, metrics = min(measured.items(), key=lambda item: item[1]["validation/error"])
+    best = comparison.best_by_validation(measured)
+    metrics = measured[best]
     errors = f"{metrics['validation/error']:.2%} error, {metrics['test/error']:.2%} on test"
     return f"evaluate: {len(measured)} runs, best by validation: {best} ({errors})"
 
@@ -110,12 +151,14 @@ def _summary(measured: dict[str, Metrics]) -> str:
 def _detail(directory: Path, each: Scored, test: Split, settings: EvaluateParams) -> None:
     """Write the figures and tables of one run."""
     bins = evaluation.reliability(each.probabilities, test.labels, settings.calibration_bins)
+    first_layer, at_epochs = _first_layer(each)
     pictures = {
         "confusion": images.confusion(
             each.name, evaluation.confusion(each.predicted, test.labels, records.CLASSES)
         ),
         "reliability": figures.reliability(each.name, bins),
-        "first_layer": _first_layer(each),
+        "first_layer": first_layer,
+        **{f"{FIRST_LAYER}/epoch-{epoch:05d}": picture for epoch, picture in at_epochs.items()},
         "worst_mistakes": _worst_mistakes(each, test, settings.worst_mistakes),
     }
     metrics = each.directory.metrics
@@ -128,11 +171,17 @@ def _detail(directory: Path, each: Scored, test: Split, settings: EvaluateParams
     _tables(directory, each.predicted, test.labels, bins)
 
 
-def _first_layer(each: Scored) -> bytes:
+def _first_layer(each: Scored) -> tuple[bytes, dict[int, bytes]]:
+    """Draw the first layer's weights as they were kept, and as they were at some epochs of training."""
     weights = each.directory.weights()
-    if "W1" in weights:
-        return images.hidden_units(each.name, weights["W1"], SIDE)
-    return images.class_weights(each.name, weights["W"], SIDE)
+    draw, kept = (
+        (images.hidden_units, weights["W1"]) if "W1" in weights else (images.class_weights, weights["W"])
+    )
+    at_epochs = {
+        epoch: draw(f"{each.name}, epoch {epoch}", W.astype(np.float32), SIDE, kept)
+        for epoch, W in each.directory.snapshots().items()
+    }
+    return draw(each.name, kept, SIDE), at_epochs
 
 
 def _worst_mistakes(each: Scored, test: Split, most: int) -> bytes:
@@ -168,19 +217,23 @@ def _tables(directory: Path, predicted: Array, labels: Array, bins: Reliability)
 
 def _overview(directory: Path, measured: dict[str, Metrics], pairs: list[comparison.Pair]) -> None:
     """Write what compares the runs: a figure, and tables for `dvc plots` and for other programs."""
-    errors = {
-        name: tuple(metrics[f"test/{key}"] for key in ("error", "error_low", "error_high"))
-        for name, metrics in measured.items()
-    }
+    errors = _errors(measured)
     write_bytes(directory / "comparison.png", figures.comparison(errors))
     error, low, high = zip(*errors.values(), strict=True)
     _write_csv(directory / "errors.csv", run=list(errors), error=error, low=low, high=high)
-    write_json(
-        directory / "mcnemar.json", [{"a": pair.a, "b": pair.b, **asdict(pair.test)} for pair in pairs]
-    )
+    columns = comparison.pairs_as_columns(pairs)
+    del columns["verdict"]
+    tests = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    write_json(directory / "mcnemar.json", tests)
+
+
+def _errors(measured: dict[str, Metrics]) -> dict[str, tuple[float, float, float]]:
+    """Return every run's test error and its interval."""
+    return {
+        name: (metrics["test/error"], metrics["test/error_low"], metrics["test/error_high"])
+        for name, metrics in measured.items()
+    }
 
 
 def _write_csv(path: Path, **columns: Sequence[Any]) -> None:
-    rows = zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True)
-    lines = [columns, *rows]
-    write_text(path, "".join(",".join(map(str, line)) + "\n" for line in lines))
+    write_text(path, csv_text({name: np.asarray(column).tolist() for name, column in columns.items()}))

@@ -28,11 +28,16 @@ def record(
         "run": run,
         "experiment": experiment,
         "parameters": parameters,
-        "dataset": {"name": "mnist", **{split: _dataset(split) for split in used}},
+        "dataset": dataset(*used),
         **described,
     }
 
 
-def _dataset(split: str) -> dict[str, Any]:
-    directory = NORMALIZED / split
-    return {"digest": splits.digest(directory), "samples": len(splits.read(directory)[1])}
+def dataset(*used: str) -> dict[str, Any]:
+    """Return of each split the digest and the number of samples."""
+    folders = {split: NORMALIZED / split for split in used}
+    parts = {
+        split: {"digest": splits.digest(folder), "samples": len(splits.read(folder)[1])}
+        for split, folder in folders.items()
+    }
+    return {"name": "mnist", **parts}

@@ -139,5 +139,6 @@ def _write_run(
         metrics={"best_epoch": trained.best_epoch, **{k: v for k, v in best.items() if "/" in k}},
         history=trained.history,
         normalization=records.NORMALIZATION,
+        snapshots=trained.snapshots,
     )
     return directory

@@ -9,23 +9,12 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.errors import UserError
-from pipeline.tracking import store
+from pipeline.tracking import experiments, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run
 
 # How long the first user of a new store may take to create it while others wait.
 CREATION = 60.0
 LONGEST_TAG = 5000
-
-EXPERIMENTS = {
-    "mnist": "Classifiers of the MNIST digits, each trained by gradients that are derived by hand (`manual`) "
-    "and once more by those of PyTorch (`autograd`).\n\n"
-    "**Look at** `test/error` with its 95% interval (`test/error_low`, `test/error_high`), and at the curves "
-    "of `train/loss` and `validation/accuracy`: manual and autograd of one model must agree.",
-    "baselines": "scikit-learn's counterpart of each model, on the same split, with the same penalty.\n\n"
-    "**Look at** `test/error` beside that of the run in `mnist` that it is matched with (parameter `model`).",
-    "exercises": "Six exercises in gradient-based learning: each as asked, and as answered.\n\n"
-    "**Look at** `train/loss` of the pair: where it diverges, stalls or oscillates as asked.",
-}
 
 
 def connect() -> MlflowClient:
@@ -134,19 +123,14 @@ def reason(error: Exception) -> str:
 
 
 def _experiments(client: MlflowClient) -> list[str]:
-    named = (client.get_experiment_by_name(name) for name in EXPERIMENTS)
+    named = (client.get_experiment_by_name(name) for name in experiments.EXPERIMENTS)
     return [found.experiment_id for found in named if found and found.lifecycle_stage == "active"]
 
 
 def _create_experiment(client: MlflowClient, name: str) -> str:
     database = store.database()
-    tags = {
-        # Without it MLflow's UI leads with prompts and traces of language models.
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.note.content": EXPERIMENTS.get(name, name),
-    }
     location = (_artifacts(database) / name).as_uri() if database else None
-    return str(client.create_experiment(name, artifact_location=location, tags=tags))
+    return str(client.create_experiment(name, artifact_location=location, tags=experiments.tags(name)))
 
 
 def _artifacts(database: Path) -> Path:

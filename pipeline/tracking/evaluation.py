@@ -3,16 +3,21 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from pipeline.errors import UserError
-from pipeline.tracking import connection, filling, run_directory
-from pipeline.tracking.projection import Point
+from pipeline.tracking import connection, filling, projection, run_directory
+from pipeline.tracking.projection import DatasetPart, Point
 from pipeline.tracking.quiet_mlflow import Metric, MlflowClient, Run
 
 DIGEST = "evaluation.digest"
+# Where a run's evaluation is among its artifacts.
+FOLDER = "evaluation"
+PER_CLASS = "per_class.csv"
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
@@ -60,21 +65,52 @@ def _digest(result: Mapping[str, Any], figures: Path) -> str:
 def _add_to(client: MlflowClient, run: Run, result: Mapping[str, Any], figures: Path) -> None:
     outputs = run.outputs.model_outputs if run.outputs else []
     model_id = outputs[0].model_id if outputs else None
+    data = projection.datasets(result)
+    filling.log_datasets(client, run.info.run_id, data)
     metrics = (
-        _metric(client, run, name, float(value), model_id)
+        _metric(client, run, name, float(value), model_id, _measured_on(name, data))
         for name, value in result.items()
         if isinstance(value, int | float) and run.data.metrics.get(name) != value
     )
     filling.send(client, metrics, run.info.run_id)
-    if figures.is_dir():
-        client.log_artifacts(run.info.run_id, str(figures), "evaluation")
+    for file in sorted(figures.glob("*.*")):
+        client.log_artifact(run.info.run_id, str(file), FOLDER)
+    if (figures / PER_CLASS).exists():
+        filling.log_table(client, run.info.run_id, figures / PER_CLASS, FOLDER)
+    for folder in filter(Path.is_dir, sorted(figures.glob("*"))):
+        _add_images(client, run, folder)
 
 
-def _metric(client: MlflowClient, run: Run, name: str, value: float, model_id: str | None) -> Metric:
+def _measured_on(metric: str, data: Sequence[DatasetPart]) -> DatasetPart | None:
+    """Return the split that a metric's name begins with."""
+    split = metric.partition("/")[0]
+    return next((part for part in data if part.context == projection.CONTEXTS.get(split, split)), None)
+
+
+def _add_images(client: MlflowClient, run: Run, folder: Path) -> None:
+    """Add the pictures of several epochs under the folder's name: MLflow shows them with a slider."""
+    there = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "images")}
+    for picture in sorted(folder.glob("epoch-*.png")):
+        epoch = int(picture.stem.removeprefix("epoch-"))
+        # As MLflow names them; it would add a second one of the same epoch.
+        if not any(path.startswith(f"images/{folder.name}+step+{epoch}+") for path in there):
+            with Image.open(picture) as image:
+                client.log_image(
+                    run.info.run_id,
+                    image.convert("RGB"),
+                    key=folder.name,
+                    step=epoch,
+                    timestamp=run.info.start_time + epoch,
+                )
+
+
+def _metric(
+    client: MlflowClient, run: Run, name: str, value: float, model_id: str | None, data: DatasetPart | None
+) -> Metric:
     """Return the value as the latest of its name, by a millisecond: the one that lists and filters show."""
     if name not in run.data.metrics:
-        return filling.at(run, Point(name, value, 0), model_id=model_id)
+        return filling.at(run, Point(name, value, 0), None, model_id, data)
     history = client.get_metric_history(run.info.run_id, name)
     latest = max(history, key=lambda metric: (metric.step, metric.timestamp))
     after = latest.timestamp - run.info.start_time + 1
-    return filling.at(run, Point(name, value, latest.step), after, model_id)
+    return filling.at(run, Point(name, value, latest.step), after, model_id, data)

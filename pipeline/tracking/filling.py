@@ -3,6 +3,9 @@
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import chain
+from pathlib import Path
+
+import pandas
 
 from pipeline.tracking import logged_model, projection, run_directory
 from pipeline.tracking.projection import Point
@@ -47,11 +50,13 @@ def fill(
     run_id = run.info.run_id
     fingerprint = run_directory.fingerprint(directory.path)
     _log_parameters(client, run_id, directory, tags)
-    _log_datasets(client, run_id, directory)
+    log_datasets(client, run_id, projection.datasets(directory.record))
     progress()
     curves = chain.from_iterable(map(projection.points, directory.history))
     send(client, [at(run, point) for point in curves if point not in streamed], run_id, progress)
     client.log_artifacts(run_id, str(directory.path), "run")
+    for table in sorted((directory.path / run_directory.TABLES).glob("*.csv")):
+        log_table(client, run_id, table, run_directory.TABLES)
     progress()
     model_id = logged_model.log(client, run, directory) if directory.normalization else None
     progress()
@@ -62,10 +67,17 @@ def fill(
     client.set_terminated(run_id, "FINISHED")
 
 
-def at(run: Run, point: Point, after: int | None = None, model_id: str | None = None) -> Metric:
+def at(
+    run: Run,
+    point: Point,
+    after: int | None = None,
+    model_id: str | None = None,
+    dataset: projection.DatasetPart | None = None,
+) -> Metric:
     """Return the point at its time: so many milliseconds after the run's start, as many as its step.
 
-    Thus a replay of the same point is the same point to MLflow, and is stored once.
+    Thus a replay of the same point is the same point to MLflow, and is stored once. `model_id` and
+    `dataset` say what was measured, and on what.
     """
     time = run.info.start_time + (point.step if after is None else after)
     return Metric(
@@ -74,6 +86,8 @@ def at(run: Run, point: Point, after: int | None = None, model_id: str | None = 
         time,
         point.step,
         model_id=model_id,
+        dataset_name=dataset.name if dataset else None,
+        dataset_digest=dataset.short_digest if dataset else None,
         run_id=run.info.run_id if model_id else None,
     )
 
@@ -104,19 +118,27 @@ def _log_parameters(
         client.log_batch(run_id, params=parameters[start : start + PARAMETERS_AT_ONCE])
 
 
-def _log_datasets(client: MlflowClient, run_id: str, directory: RunDirectory) -> None:
+def log_table(client: MlflowClient, run_id: str, path: Path, folder: str) -> None:
+    """Show a CSV file as a table that MLflow's UI can sort; what is there already stays as it is."""
+    shown = f"{folder}/{path.stem}.json"
+    if shown not in (artifact.path for artifact in client.list_artifacts(run_id, folder)):
+        client.log_table(run_id, pandas.read_csv(path), shown)
+
+
+def log_datasets(client: MlflowClient, run_id: str, parts: Iterable[projection.DatasetPart]) -> None:
+    """Log the splits as the run's inputs; one that is there already is not added again."""
     inputs = [
         DatasetInput(
             Dataset(
                 name=part.name,
-                digest=part.digest[: projection.LONGEST_DATASET_DIGEST],
+                digest=part.short_digest,
                 source_type="dvc",
                 source=json.dumps({"sha256": part.digest}),
                 profile=json.dumps({"num_rows": part.samples}),
             ),
             tags=[InputTag("mlflow.data.context", part.context)],
         )
-        for part in projection.datasets(directory.record)
+        for part in parts
     ]
     if not inputs:
         return

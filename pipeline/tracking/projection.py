@@ -16,6 +16,14 @@ LONGEST_DATASET_DIGEST = 36
 
 # What a record says that has a place of its own in MLflow.
 NOT_PARAMETERS = ("run", "experiment", "parameters", "description", "look_at")
+# Where the derivation of a model's gradient stands.
+DERIVATIONS = {
+    "linear_regression": "docs/exercises/quadratic.md",
+    "softmax": "docs/exercises/softmax_loops.md",
+    "two_layer": "docs/exercises/two_layer.md",
+    "two_layer_regression": "docs/exercises/relu_regression.md",
+    "sigmoid_network": "docs/exercises/digits_cg.md",
+}
 CONTEXTS = {"train": "training", "test": "testing"}
 
 
@@ -34,6 +42,11 @@ class DatasetPart(NamedTuple):
     context: str
     digest: str
     samples: int | None
+
+    @property
+    def short_digest(self) -> str:
+        """As many digits of the digest as MLflow takes."""
+        return self.digest[:LONGEST_DATASET_DIGEST]
 
 
 def parameters(record: Mapping[str, Any]) -> dict[str, str]:
@@ -113,6 +126,7 @@ def description(directory: RunDirectory, tags: Mapping[str, str]) -> str:
     made = {
         "Command": f"`dvc repro {tags['dvc.stage']}`" if "dvc.stage" in tags else "`dvc repro`",
         "Commit": f"`{commit}`{_changes(tags)}" if commit else "unknown",
+        "Derivation": _derivation(record),
         "Experiment": f"`{tags['dvc.exp.name']}`" if "dvc.exp.name" in tags else "",
         **{
             f"Data, {part.context}": f"`{part.digest[:12]}`, {part.samples} samples of {part.name}"
@@ -136,6 +150,12 @@ def _changes(tags: Mapping[str, str]) -> str:
     if tags.get("git.dirty") != "true":
         return ""
     return f", with changes that are not committed: {tags.get('git.patch', '`patch.diff`')}"
+
+
+def _derivation(record: Mapping[str, Any]) -> str:
+    """Return the page that derives the gradient; an exercise's own description names its page."""
+    page = "" if "exercise" in record else DERIVATIONS.get(record.get("model", ""), "")
+    return f"`{page}`" if page else ""
 
 
 def _made_by(record: Mapping[str, Any]) -> str:

@@ -37,6 +37,7 @@ from mlflow.entities import (  # noqa: E402
     RunTag,
 )
 from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor  # noqa: E402
 
 # What goes wrong is raised, and reported in one line; what MLflow and its libraries say besides is noise.
 for _library in ("mlflow", "alembic", "urllib3", "sqlalchemy"):
@@ -54,5 +55,6 @@ __all__ = [
     "Param",
     "Run",
     "RunTag",
+    "SystemMetricsMonitor",
     "mlflow",
 ]

@@ -15,14 +15,16 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from pipeline.errors import UserError
-from pipeline.files import replacing, write_json, write_text
+from pipeline.files import replacing, write_bytes, write_json, write_text
 
 WEIGHTS = "weights.safetensors"
 NORMALIZATION = "normalization.safetensors"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
+SNAPSHOTS = "snapshots.safetensors"
 RECORD = "record.json"
 FIGURES = "figures"
+TABLES = "tables"
 STEPS = ("epoch", "step")
 REMEDY = "remove the directory and run `dvc repro`, which makes it again"
 
@@ -45,6 +47,14 @@ class RunDirectory:
         """Return the weights by name. Raises UserError naming the file where it is missing or damaged."""
         return _load(self.path / WEIGHTS, lambda path: safetensors.numpy.load(path.read_bytes()))
 
+    def snapshots(self) -> dict[int, np.ndarray]:
+        """Return the first layer's weights by epoch, where training left them; UserError as for `weights`."""
+        path = self.path / SNAPSHOTS
+        if not path.exists():
+            return {}
+        stored = _load(path, lambda path: safetensors.numpy.load(path.read_bytes()))
+        return {int(epoch): stored[epoch] for epoch in sorted(stored)}
+
     @property
     def normalization(self) -> Path | None:
         """The file that says how the inputs were standardised, where they were."""
@@ -60,16 +70,28 @@ def write(
     metrics: Mapping[str, float],
     history: Sequence[Row] = (),
     normalization: Path | None = None,
+    snapshots: Mapping[int, np.ndarray] | None = None,
     figures: Mapping[str, bytes] | None = None,
+    tables: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run directory in place of what is there, whole or not at all, always the same bytes.
 
     `record` names at least `run` and `experiment`; each row of `history` has `epoch` or `step`;
-    `normalization` is a file to copy; `figures` are PNG files by name. Raises ValueError for a record or
+    `normalization` is a file to copy; `snapshots` are weights by epoch, to look at and so kept in half
+    precision; `figures` are PNG files by name, `tables` CSV files. Raises ValueError for a record or
     row without those, and for a metric that is no finite number (in the history it may be any).
     """
     with replacing(directory) as new:
-        _fill(new, record, weights, metrics, history, normalization, figures or {})
+        _fill(new, record, weights, metrics, history)
+        if normalization:
+            shutil.copyfile(normalization, new / NORMALIZATION)
+        if snapshots:
+            halves = {f"{epoch:05d}": value.astype(np.float16) for epoch, value in snapshots.items()}
+            _write_tensors(new / SNAPSHOTS, halves)
+        for name, png in (figures or {}).items():
+            write_bytes(new / FIGURES / name, png)
+        for name, text in (tables or {}).items():
+            write_text(new / TABLES / name, text)
 
 
 def read(directory: Path) -> RunDirectory:
@@ -112,22 +134,18 @@ def _fill(
     weights: Mapping[str, np.ndarray],
     metrics: Mapping[str, float],
     history: Sequence[Row],
-    normalization: Path | None,
-    figures: Mapping[str, bytes],
 ) -> None:
     _require_names(record)
     write_json(directory / RECORD, dict(record))
     write_json(directory / METRICS, {name: _number(value) for name, value in metrics.items()})
     write_text(directory / HISTORY, _csv(history))
+    _write_tensors(directory / WEIGHTS, weights)
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     # Sorted and contiguous: the bytes depend on the values only.
-    tensors = {name: np.ascontiguousarray(weights[name]) for name in sorted(weights)}
-    (directory / WEIGHTS).write_bytes(safetensors.numpy.save(tensors))
-    if normalization:
-        shutil.copyfile(normalization, directory / NORMALIZATION)
-    if figures:
-        (directory / FIGURES).mkdir()
-    for name, png in figures.items():
-        (directory / FIGURES / name).write_bytes(png)
+    arrays = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    path.write_bytes(safetensors.numpy.save(arrays))
 
 
 def _csv(history: Sequence[Row]) -> str:

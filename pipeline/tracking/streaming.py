@@ -2,13 +2,23 @@
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pipeline.tracking import connection, evaluation, filling, lineage, patch, projection, run_directory
+from pipeline.tracking import (
+    connection,
+    evaluation,
+    filling,
+    lineage,
+    patch,
+    projection,
+    run_directory,
+    store,
+)
 from pipeline.tracking.projection import Point
-from pipeline.tracking.quiet_mlflow import MlflowClient, Run
+from pipeline.tracking.quiet_mlflow import MlflowClient, Run, SystemMetricsMonitor
 
 Message = dict[str, Any]
 Messages = queue.Queue[Message]
@@ -35,11 +45,24 @@ def publish(opening: Message, messages: Messages, progress: Progress) -> None:
     progress()
     try:
         patch.log(client, run.info.run_id, changes)
-        streamed, end = _stream(client, run, messages, progress)
+        with _system_metrics(run):
+            streamed, end = _stream(client, run, messages, progress)
         _end(client, run, tags, streamed, end, progress)
     except Exception as error:
         connection.abandon(client, run, connection.reason(error))
         raise
+
+
+@contextmanager
+def _system_metrics(run: Run) -> Iterator[None]:
+    """Log what the machine does meanwhile: a point every ten seconds, so that a short run has none."""
+    create: Any = SystemMetricsMonitor  # has no types
+    monitor = create(run.info.run_id, sampling_interval=2, samples_before_logging=5, tracking_uri=store.uri())
+    monitor.start()
+    try:
+        yield
+    finally:
+        monitor.finish()
 
 
 def _stream(

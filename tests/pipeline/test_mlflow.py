@@ -4,12 +4,15 @@ import json
 import sys
 
 import numpy as np
+import pandas
 import pytest
 
 from pipeline.datasets import mnist
 from pipeline.exercises import NAMES, VARIANTS
 from tests.pipeline.conftest import SMALL, copy
 
+# Runs that show others side by side, and have no weights.
+OVERVIEWS = {"comparison", "gradient-check"}
 EXERCISES = {f"exercise-{name}-{variant}" for name in NAMES for variant in VARIANTS}
 
 
@@ -20,7 +23,7 @@ def client(repository):
 
 def measured(name: str) -> bool:
     """Whether a metric was measured while the stage ran: it is in MLflow alone."""
-    return name.endswith("_seconds") or name.startswith("speedup")
+    return name.endswith("_seconds") or name.startswith(("speedup", "system/"))
 
 
 def store(repository):
@@ -39,12 +42,19 @@ def runs_in(client) -> dict[str, list]:
     return found
 
 
+def table_of(client, run, path: str) -> pandas.DataFrame:
+    """A table that the UI shows: MLflow keeps a list of them as a tag."""
+    listed = json.loads(run.data.tags["mlflow.loggedArtifacts"])
+    assert {"path": path, "type": "table"} in listed
+    return pandas.read_json(client.download_artifacts(run.info.run_id, path), orient="split")
+
+
 def test_every_trained_model_has_one_finished_run_that_tells_all(repository, client):
     evaluated = json.loads(repository.text("results/evaluation.json"))
     found = runs_in(client)
-    assert set(found) == set(evaluated) | EXERCISES
+    assert set(found) == set(evaluated) | EXERCISES | OVERVIEWS
     for name, [run] in found.items():
-        if name in EXERCISES:
+        if name not in evaluated:
             continue
         assert run.info.status == "FINISHED"
         assert {"fingerprint", "dvc.stage", "git.commit", "git.dirty", "params.digest"} <= set(run.data.tags)
@@ -70,6 +80,65 @@ def test_every_exercise_has_two_runs_to_compare_with_curve_picture_question_and_
             assert pictures == [f"run/figures/{name}.png"]
         assert asked.info.experiment_id == answered.info.experiment_id
         assert client.get_experiment(asked.info.experiment_id).name == "exercises"
+
+
+def test_the_comparison_answers_in_words_tables_and_a_picture(repository, client):
+    [run] = runs_in(client)["comparison"]
+    evaluated = json.loads(repository.text("results/evaluation.json"))
+    best = min(evaluated, key=lambda name: evaluated[name]["validation/error"])
+    assert run.data.params["best_by_validation"] == best
+    note = run.data.tags["mlflow.note.content"]
+    assert (
+        f"The best by validation is `{best}` ({evaluated[best]['validation/error']:.2%} error there)" in note
+    )
+    assert "`two_layer-manual`" in note
+    assert "`baseline-mlp_classifier`" in note
+    shown = table_of(client, run, "tables/runs.json")
+    assert dict(zip(shown["run"], shown["test/error"], strict=True)) == {
+        name: pytest.approx(metrics["test/error"]) for name, metrics in evaluated.items()
+    }
+    assert [artifact.path for artifact in client.list_artifacts(run.info.run_id, "run/figures")] == [
+        "run/figures/comparison.png"
+    ]
+
+
+def test_the_gradient_check_is_a_run_with_its_errors_and_picture(repository, client):
+    [run] = runs_in(client)["gradient-check"]
+    found = json.loads(repository.text("results/gradients.json"))
+    table = table_of(client, run, "tables/errors.json")
+    assert len(table) == sum(
+        len(errors) for checks in found["worst_relative_errors"].values() for errors in checks.values()
+    )
+    assert (table["error"] <= table["bound"]).all()
+    assert run.data.metrics["error/autograd_float64"] <= found["bounds"]["autograd_float64"]
+
+
+def test_the_first_layer_can_be_watched_epoch_by_epoch(client):
+    [run] = runs_in(client)["two_layer-manual"]
+    names = [artifact.path for artifact in client.list_artifacts(run.info.run_id, "images")]
+    pictures = [name for name in names if name.endswith(".png")]
+    assert [name.split("+")[:3] for name in pictures] == [
+        ["images/first_layer", "step", str(epoch)] for epoch in (0, 1, 2)
+    ]
+
+
+def test_evaluation_says_on_which_data_each_rate_was_measured(repository, client):
+    [run] = runs_in(client)["softmax-manual"]
+    contexts = {
+        tag.value: data.dataset.digest
+        for data in run.inputs.dataset_inputs
+        for tag in data.tags
+        if tag.key == "mlflow.data.context"
+    }
+    assert set(contexts) == {"training", "validation", "testing"}
+    [output] = run.outputs.model_outputs
+    measured_on = {
+        metric.key: metric.dataset_digest for metric in client.get_logged_model(output.model_id).metrics
+    }
+    assert measured_on["test/error"] == contexts["testing"]
+    assert measured_on["validation/error"] == contexts["validation"]
+    table = table_of(client, run, "evaluation/per_class.json")
+    assert list(table["digit"]) == list(range(10))
 
 
 def test_training_left_a_point_an_epoch(repository, client):
@@ -125,12 +194,12 @@ def test_publishing_restores_every_run_of_a_deleted_store(repository, restored):
         }
         assert run.data.params == original.data.params
         assert run.data.tags["fingerprint"] == original.data.tags["fingerprint"]
-        assert bool(run.outputs.model_outputs) == (name not in EXERCISES)
+        assert bool(run.outputs.model_outputs) == (name not in EXERCISES | OVERVIEWS)
 
 
 def test_publishing_again_adds_nothing(restored):
     before = contents(restored)
-    assert publish(restored).endswith("0 runs added, 22 already there; evaluation added to 0 runs\n")
+    assert publish(restored).endswith("0 runs added, 24 already there; evaluation added to 0 runs\n")
     assert contents(restored) == before
 
 

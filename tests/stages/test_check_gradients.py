@@ -1,5 +1,6 @@
 """The check on eight images: green for the gradients as they are, red for any that is wrong."""
 
+import csv
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from pipeline.errors import UserError
 from pipeline.learning import models
 from pipeline.learning.penalty import Penalty
 from pipeline.stages import check_gradients
+from pipeline.tracking import run_directory
 
 CASES = [(model, name) for model in models.NAMES for name in models.get(model).shapes(784, 10, 4)]
 
@@ -43,11 +45,26 @@ def test_every_gradient_of_every_model_is_within_its_bounds_and_reported(project
     assert all(max(checks["directions"].values()) > 0 for checks in errors.values())
 
 
-def test_a_second_check_leaves_the_same_bytes(project):
+def test_the_run_says_in_numbers_a_table_and_a_picture_what_was_found(project):
     check_gradients.main()
-    first = (project / "results/gradients.json").read_bytes()
+    worst = json.loads((project / "results/gradients.json").read_text())["worst_relative_errors"]
+    run = run_directory.read(project / "results/runs/gradient-check")
+    largest = max(max(checks["autograd_float64"].values()) for checks in worst.values())
+    assert run.metrics["error/autograd_float64"] == largest
+    assert f"{largest:.1e}" in run.record["description"]
+    with (run.path / "tables/errors.csv").open() as lines:
+        table = list(csv.DictReader(lines))
+    assert len(table) == 4 * len(CASES)
+    for row in table:
+        assert float(row["error"]) == worst[row["model"]][row["check"]][row["parameter"]]
+    assert (run.path / "figures/agreement.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_second_check_leaves_the_same_bytes(project, contents):
     check_gradients.main()
-    assert (project / "results/gradients.json").read_bytes() == first
+    first = contents(project / "results")
+    check_gradients.main()
+    assert contents(project / "results") == first
 
 
 @pytest.mark.parametrize(("model", "name"), CASES)

@@ -21,7 +21,7 @@ from pipeline.stages import evaluate
 from pipeline.tracking import run_directory
 
 REPOSITORY = Path(__file__).parents[2]
-PARAMS = "threads: 2\nevaluate: {calibration_bins: 10, worst_mistakes: 6}\n"
+PARAMS = "threads: 2\nseed: 0\nevaluate: {calibration_bins: 10, worst_mistakes: 6}\n"
 PERFECT = "two_layer-manual"
 TRAINED = ("softmax-manual", "softmax-autograd", PERFECT, "two_layer-autograd")
 PICTURES = {"confusion.png", "reliability.png", "first_layer.png", "worst_mistakes.png"}
@@ -62,6 +62,7 @@ def write_run(root: Path, name: str) -> None:
         weights=weights(name, model),
         metrics={"best_epoch": 2} if name in TRAINED else {},
         history=history,
+        snapshots=dict.fromkeys((0, 1, 2), next(iter(weights(name, model).values()))) if history else {},
     )
 
 
@@ -122,8 +123,25 @@ def test_evaluation_maps_every_run_to_its_metrics_and_holds_nothing_else(metrics
     names = {f"test/{name}" for name in common | digits} | {f"validation/{name}" for name in common}
     assert set(metrics) == set(RUNS)
     for run, found in metrics.items():
-        assert set(found) == names | {"fingerprint"}
+        assert set(found) == names | {"fingerprint", "dataset"}
         assert found["fingerprint"] == run_directory.fingerprint(results / "runs" / run)
+
+
+def test_the_comparison_says_in_words_what_the_metrics_say(metrics, results):
+    run = run_directory.read(results / "runs/comparison")
+    assert run.record["best_by_validation"] == PERFECT
+    assert run.metrics == {f"best/{name}": metrics[PERFECT][name] for name in evaluate.BEST}
+    said = run.record["description"]
+    assert f"The best by validation is `{PERFECT}` (0.00% error there): on the test set 0.00% (" in said
+    assert f"- `{PERFECT}` (0.00%) and `two_layer-autograd` (" in said
+    assert f"`{PERFECT}` is better" in said
+    table = rows(run.path / "tables/runs.csv")
+    assert {row["run"]: float(row["test/error"]) for row in table} == {
+        name: found["test/error"] for name, found in metrics.items()
+    }
+    assert [(row["a"], row["b"]) for row in rows(run.path / "tables/pairs.csv")] == list(PAIRS)
+    digest = splits.digest(results.parent / "data/normalized/test")
+    assert run.record["dataset"]["test"] == {"digest": digest, "samples": 120}
 
 
 def test_a_perfect_model_makes_no_error(metrics):
@@ -150,8 +168,13 @@ def test_the_size_of_a_block_changes_no_probability(inputs, monkeypatch):
 
 def test_every_run_has_its_pictures_and_tables_and_learning_curves_where_it_has_epochs(results):
     for run in RUNS:
-        names = {path.name for path in (results / "evaluation" / run).iterdir()}
-        assert names == PICTURES | TABLES | ({"learning_curves.png"} if run in TRAINED else set())
+        folder = results / "evaluation" / run
+        names = {path.name for path in folder.iterdir()}
+        assert names == PICTURES | TABLES | (
+            {"learning_curves.png", "first_layer"} if run in TRAINED else set()
+        )
+        epochs = [path.name for path in sorted(folder.glob("first_layer/*"))]
+        assert epochs == ([f"epoch-0000{epoch}.png" for epoch in (0, 1, 2)] if run in TRAINED else [])
     common = {path.name for path in (results / "evaluation").iterdir() if path.is_file()}
     assert common == {"comparison.png", "errors.csv", "mcnemar.json"}
 

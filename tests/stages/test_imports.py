@@ -15,7 +15,7 @@ ALLOWED = {
     ("train", "models.softmax", "gradients.manual"): set(),
     ("train", "models.two_layer", "gradients.manual"): set(),
     ("train", "models.two_layer", "gradients.autograd"): {"torch"},
-    ("check_gradients", "gradients.manual", "gradients.autograd"): {"torch"},
+    ("check_gradients", "gradients.manual", "gradients.autograd"): {"torch", "matplotlib"},
     ("baseline", "baselines.ridge"): {"sklearn", "scipy", "pandas"},
 }
 

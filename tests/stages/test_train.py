@@ -26,8 +26,9 @@ def trained(project, model, gradient="manual"):
 @pytest.mark.parametrize(("model", "gradient"), GRID)
 def test_a_run_directory_is_complete(project, model, gradient):
     run = trained(project, model, gradient)
-    files = {"record.json", "metrics.json", "history.csv", "weights.safetensors", "normalization.safetensors"}
-    assert set(run_directory.files(run.path)) == files
+    texts = {"record.json", "metrics.json", "history.csv"}
+    arrays = {f"{name}.safetensors" for name in ("weights", "normalization", "snapshots")}
+    assert set(run_directory.files(run.path)) == texts | arrays
     assert (run.name, run.experiment) == (f"{model}-{gradient}", "mnist")
     assert (run.record["model"], run.record["gradient"]) == (model, gradient)
     assert run.record["dataset"] == {
@@ -42,6 +43,8 @@ def test_a_run_directory_is_complete(project, model, gradient):
     shapes = {name: value.shape for name, value in run.weights().items()}
     layers = {"W1": (784, 8), "b1": (8,), "W2": (8, 10), "b2": (10,)}
     assert shapes == ({"W": (784, 10), "b": (10,)} if model == "softmax" else layers)
+    first = shapes["W" if model == "softmax" else "W1"]
+    assert {epoch: W.shape for epoch, W in run.snapshots().items()} == dict.fromkeys((0, 1, 2, 3), first)
     source = project / "data/normalized/normalization.safetensors"
     assert run.normalization.read_bytes() == source.read_bytes()
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.tracking import connection, projection, publish, reporter, run_directory
+from pipeline.tracking.experiments import EXPERIMENTS
 from pipeline.tracking.publish import publish_missing
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
 
@@ -24,7 +25,7 @@ def _in_the_repository(client: Any) -> None:
 
 
 def runs(client: Any, name: str) -> list[Any]:
-    ids = [client.get_experiment_by_name(experiment) for experiment in connection.EXPERIMENTS]
+    ids = [client.get_experiment_by_name(experiment) for experiment in EXPERIMENTS]
     found = client.search_runs([experiment.experiment_id for experiment in ids if experiment])
     return [run for run in found if run.info.run_name == name]
 
@@ -224,3 +225,13 @@ def test_replayed_points_are_those_that_were_streamed() -> None:
     row = {"epoch": 2, "train/loss": 0.1}
     read_back = {"epoch": 2.0, "train/loss": float(repr(0.1))}
     assert set(projection.points(row)) == set(projection.points(read_back))
+
+
+def test_the_description_leads_to_the_derivation(client: Any, leave_run: Leave) -> None:
+    leave_run()
+    publish_missing(RESULTS)
+    [run] = runs(client, "softmax-manual")
+    page = "docs/exercises/softmax_loops.md"
+    assert f"- Derivation: `{page}`" in run.data.tags["mlflow.note.content"]
+    for derivation in projection.DERIVATIONS.values():
+        assert (Path(__file__).parents[2] / derivation).exists()

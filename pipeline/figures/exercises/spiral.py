@@ -8,14 +8,14 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from pipeline.exercises.outcome import Outcome
-from pipeline.figures.style import BLUE, GREY, ORANGE, canvas, panel, picture
+from pipeline.figures.style import BLUE, GREEN, GREY, ORANGE, canvas, panel, picture
 from pipeline.learning.arrays import Array, Params
 from pipeline.learning.models import softmax, two_layer
 
 # Points of the plane at which the decision is drawn, along each axis.
 GRID = 200
 REACH = 1.15
-ARMS = (BLUE, ORANGE, "#009E73")
+ARMS = (BLUE, ORANGE, GREEN)
 SHADES = ListedColormap(["#BBD6E8", "#F3CDB6", "#B9DFD1"])
 PREFIX = "network."
 
