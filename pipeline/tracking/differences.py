@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ ORDER = (
     run_directory.NORMALIZATION,
     run_directory.HISTORY,
 )
+# Characters of a long value that are shown, and how many of them stand before the first that differs.
+SHOWN, BEFORE = 60, 20
 Tensors = Mapping[str, np.ndarray]
 
 
@@ -47,8 +49,12 @@ class Sides(NamedTuple):
     second: str
 
     def of(self, first: object, second: object) -> str:
-        """Return both values, each with its side."""
-        return f"{first} {self.first}, {second} {self.second}"
+        """Return both values on one line, each with its side; of long ones, where they begin to differ."""
+        texts = [_on_one_line(str(value)) for value in (first, second)]
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*texts, strict=False)))
+        start = max(0, same - BEFORE) if max(map(len, texts)) > SHOWN else 0
+        shown = [_excerpt(text, start) for text in texts]
+        return f"{shown[0]} {self.first}, {shown[1]} {self.second}"
 
 
 def between(first: Path, second: Path, sides: Sides) -> Iterator[str]:
@@ -92,6 +98,15 @@ def _largest(name: str, first: np.ndarray, second: np.ndarray) -> Weight | None:
     relative = np.nan_to_num(relative, nan=np.inf, posinf=np.inf)
     index = tuple(int(each) for each in np.unravel_index(relative.argmax(), relative.shape))
     return Weight(name, index, float(a[index]), float(b[index]), float(relative[index]))
+
+
+def _on_one_line(text: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def _excerpt(text: str, start: int) -> str:
+    end = start + SHOWN
+    return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -14,6 +14,8 @@ from pipeline.tracking.run_directory import RunDirectory
 
 # Differences that a verdict names.
 NAMED = 3
+# The metrics that are an accuracy, or 1 minus it.
+RATES = ("accuracy", "/error")
 MADE_AGAIN = Sides("stored", "made again")
 Platform = Mapping[str, Any]
 Kind = Literal["identical", "within tolerance", "different"]
@@ -97,28 +99,26 @@ def _first(lines: Sequence[str]) -> list[str]:
 
 
 def _tolerant(original: RunDirectory, remade: RunDirectory, lines: Sequence[str]) -> Verdict:
-    """Hold the accuracies to their tolerance; of a run that has none, the weights."""
+    """Hold the rates to their tolerance; of a run that has none, the weights; else the stage's own bounds."""
     weights = original.weights(), remade.weights()
     shapes = [{name: tensor.shape for name, tensor in each.items()} for each in weights]
     if shapes[0] != shapes[1] or original.metrics.keys() != remade.metrics.keys():
         return Verdict("different", lines)
     farthest = differences.largest(*weights)
-    what, measured, allowed = _gap(original, remade, farthest)
-    found = f"the largest difference of {what} is {measured:.4f}, allowed is {allowed}"
-    details = [found, _place(farthest) if farthest else lines[0]]
-    return Verdict("within tolerance" if measured <= allowed else "different", details)
+    place = _place(farthest) if farthest else lines[0]
+    rates = [name for name in original.metrics if name.endswith(RATES)]
+    if rates:
+        gap = max(abs(original.metrics[name] - remade.metrics[name]) for name in rates)
+        return _held("an accuracy", gap, tolerance.ACCURACY, place)
+    if weights[0]:
+        gap = farthest.relative if farthest else 0.0
+        return _held("a weight, relative to its tensor,", gap, tolerance.WEIGHT, place)
+    return Verdict("within tolerance", ["what it measures is within the bounds of its stage", place])
 
 
-def _gap(original: RunDirectory, remade: RunDirectory, farthest: Weight | None) -> tuple[str, float, float]:
-    """Return what is held to a tolerance, the largest difference of it, and the tolerance."""
-    gaps = [
-        abs(value - remade.metrics[name])
-        for name, value in original.metrics.items()
-        if name.endswith("accuracy")
-    ]
-    if gaps:
-        return "an accuracy", max(gaps), tolerance.ACCURACY
-    return "a weight, relative to its tensor,", farthest.relative if farthest else 0.0, tolerance.WEIGHT
+def _held(what: str, gap: float, allowed: float, place: str) -> Verdict:
+    details = [f"the largest difference of {what} is {gap:.4f}, allowed is {allowed}", place]
+    return Verdict("within tolerance" if gap <= allowed else "different", details)
 
 
 def _place(weight: Weight) -> str:

@@ -1,9 +1,7 @@
 """`verify` proves a run by making it again, and refutes one that was forged; each forgery is planted."""
 
 import json
-import shutil
 import sqlite3
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -14,27 +12,47 @@ import safetensors.numpy
 
 from pipeline.commands import verify
 from pipeline.errors import UserError
-from pipeline.tracking import run_directory
-from tests.pipeline.conftest import commit, copy
+from pipeline.tracking import connection, inventory, run_directory
+from pipeline.tracking.publish import publish_missing
+from tests.pipeline.conftest import copy
 from tests.pipeline.test_mlflow import runs_in, store
 
-EXERCISE = "exercise-quadratic-answered"
-SOURCE = "pipeline/exercises/quadratic.py"
-EDIT = ("A parabola is fitted", "Edited: a parabola is fitted")
+SOURCE = "pipeline/stages/train.py"
+EDIT = ('generator(seed, "initialization")', 'generator(seed, "another start")')
+# The runs of the fixture `changed`.
+DIRTY, ALTERED, EDITED, UNKNOWN = "softmax-manual", "softmax-autograd", "two_layer-manual", "baseline-ridge"
+
+
+@pytest.fixture(scope="module")
+def changed(repository, tmp_path_factory):
+    """A copy to plant faults in: one run was made from a dirty tree, the others are replayed.
+
+    The one was made with another parameter and other code, in a folder that is gone since. Of the others,
+    one is of no commit that git knows.
+    """
+    made = copy(repository, tmp_path_factory.mktemp("changed") / "copy")
+    source = made.text(SOURCE)
+    (made.path / SOURCE).write_text(source.replace(*EDIT))
+    made.dvc("exp", "run", "--temp", "-S", "train.softmax.epochs=1", f"train@{DIRTY}")
+    (made.path / SOURCE).write_text(source)
+    with (made.path / "results/runs" / UNKNOWN / "metrics.json").open("a") as file:
+        file.write("\n")
+    with pytest.MonkeyPatch.context() as patch:
+        enter(made, patch)
+        publish_missing(Path("results"), [ALTERED, EDITED, UNKNOWN])
+    return made
 
 
 @pytest.fixture
 def verified(monkeypatch, capsys):
-    """Verify a run of a repository; return the status, the last line, and the tag that stays."""
+    """Verify a run of a repository; return the status, and the verdict that is printed and stays as a tag."""
 
     def verified(repository, wanted):
-        monkeypatch.chdir(repository.path)
-        for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-            monkeypatch.delenv(name, raising=False)
+        enter(repository, monkeypatch)
         capsys.readouterr()
         status = verify.verify(repository.path, wanted)
         said = capsys.readouterr().out.splitlines()[-1]
-        [*_, run] = sorted(runs_in(store(repository))[wanted], key=lambda run: run.info.start_time)
+        run = run_named(repository, wanted)
         assert run.data.tags["verified.commit"] == repository.git("rev-parse", "HEAD").strip()
         assert said == f"verify: {wanted} ({run.info.run_id[:8]}): {run.data.tags['verified']}"
         return status, run.data.tags["verified"]
@@ -42,28 +60,11 @@ def verified(monkeypatch, capsys):
     return verified
 
 
-def published(repository, folder: Path, *names: str):
-    """A copy of the pipeline with these runs in a store of its own, by `publish`."""
-    made = copy(repository, folder / "copy")
-    done = made.run(sys.executable, "-m", "pipeline", "publish", *names)
-    assert done.returncode == 0, done.stderr
-    return made
-
-
-@pytest.fixture(scope="module")
-def forged(repository, tmp_path_factory):
-    """A store to plant faults in."""
-    names = ("softmax-manual", "softmax-autograd", EXERCISE)
-    return published(repository, tmp_path_factory.mktemp("forged"), *names)
-
-
-@pytest.fixture(scope="module")
-def experiment(repository, tmp_path_factory):
-    """A copy where a run was made with another parameter and other code, in a folder that is gone since."""
-    made = copy(repository, tmp_path_factory.mktemp("experiment") / "copy")
-    (made.path / SOURCE).write_text(made.text(SOURCE).replace(*EDIT))
-    made.dvc("exp", "run", "--temp", "-S", "exercise.quadratic.points=6", "exercise@quadratic")
-    return made
+def enter(repository, patch: pytest.MonkeyPatch) -> None:
+    """Make a repository the one in which this process's commands work."""
+    patch.chdir(repository.path)
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        patch.delenv(name, raising=False)
 
 
 def run_named(repository, name: str):
@@ -98,76 +99,69 @@ def test_a_run_tells_on_what_machine_its_stage_ran(repository):
     assert tags["blas.threads"] == str(recorded["threads"])
 
 
-def test_altered_weights_are_different_and_named_by_tensor(forged, verified):
-    forge(artifact(forged, "softmax-manual", "run"))
-    status, said = verified(forged, "softmax-manual")
+def test_every_run_directory_is_published_by_the_stage_that_made_it(repository, monkeypatch):
+    enter(repository, monkeypatch)
+    entries = {entry.name: entry for entry in inventory.take(connection.connect())}
+    assert set(entries) == {path.name for path in (repository.path / "results/runs").iterdir()}
+    assert {entry.state for entry in entries.values()} == {"published"}
+    stages = {name: run_named(repository, name).data.tags["dvc.stage"] for name in entries}
+    assert {name: entry.stage for name, entry in entries.items()} == stages
+
+
+def test_altered_weights_are_different_and_named_by_tensor(changed, verified):
+    forge(artifact(changed, ALTERED, "run"))
+    status, said = verified(changed, ALTERED)
     assert status == 1
     assert said.startswith("different: weights.safetensors: W[0, 0] is ")
     assert "in run/, " in said
     assert "in the logged model" in said
 
 
-def test_an_edited_parameter_is_different_and_named_with_both_values(forged, verified):
-    with sqlite3.connect(forged.path / "mlflow.db") as database:
-        edit = "UPDATE params SET value = '0.5' WHERE key = 'train.softmax.learning_rate' and run_uuid = ?"
-        database.execute(edit, [run_named(forged, "softmax-autograd").info.run_id])
-    told = "different: parameter train.softmax.learning_rate is 0.5 in MLflow, 0.02 in run/"
-    assert verified(forged, "softmax-autograd") == (1, told)
+def test_an_edited_parameter_is_different_and_named_with_both_values(changed, verified):
+    with sqlite3.connect(changed.path / "mlflow.db") as database:
+        edit = "UPDATE params SET value = '9' WHERE key = 'train.two_layer.hidden' and run_uuid = ?"
+        database.execute(edit, [run_named(changed, EDITED).info.run_id])
+    told = "different: parameter train.two_layer.hidden is 9 in MLflow, 16 in run/"
+    assert verified(changed, EDITED) == (1, told)
 
 
-def test_a_forgery_that_is_consistent_is_found_by_making_the_run_again(forged, verified):
-    directory = artifact(forged, EXERCISE, "run")
+def test_a_replayed_run_of_unknown_commit_is_refused_and_one_of_another_repository(changed, verified):
+    with pytest.raises(UserError, match=r"its commit is unknown, so it can't be made again$"):
+        verified(changed, UNKNOWN)
+    run_id = run_named(changed, UNKNOWN).info.run_id
+    store(changed).set_tag(run_id, "dvc.stage", "baseline@ridge")
+    for commit in ("f" * 40, "--help"):
+        store(changed).set_tag(run_id, "git.commit", commit)
+        with pytest.raises(UserError, match=f"git.commit {commit}: this repository doesn't have it"):
+            verified(changed, UNKNOWN)
+    assert "verified" not in run_named(changed, UNKNOWN).data.tags
+
+
+def test_a_run_from_a_dirty_tree_is_identical_by_its_patch(changed, verified):
+    run = run_named(changed, DIRTY)
+    assert run.data.tags["git.dirty"] == "true"
+    assert run.data.tags["git.commit"] == changed.git("rev-parse", "HEAD").strip()
+    assert verified(changed, DIRTY) == (0, "identical")
+
+
+def test_a_consistent_forgery_is_found_by_making_the_run_again_and_replaces_the_verdict(changed, verified):
+    directory = artifact(changed, DIRTY, "run")
     forge(directory)
     fingerprint = run_directory.fingerprint(directory)
-    store(forged).set_tag(run_named(forged, EXERCISE).info.run_id, "fingerprint", fingerprint)
-    status, said = verified(forged, EXERCISE)
+    store(changed).set_tag(run_named(changed, DIRTY).info.run_id, "fingerprint", fingerprint)
+    status, said = verified(changed, DIRTY)
     assert status == 1
     assert said.startswith("different: weights.safetensors: W[0, 0] is ")
     assert " stored, " in said
     assert " made again, " in said
 
 
-def test_a_run_from_a_dirty_tree_is_identical_by_its_patch(experiment, verified):
-    run = run_named(experiment, EXERCISE)
-    assert run.data.tags["git.dirty"] == "true"
-    assert run.data.tags["git.commit"] == experiment.git("rev-parse", "HEAD").strip()
-    assert verified(experiment, EXERCISE) == (0, "identical")
-
-
-def test_a_patch_that_is_altered_or_lost_proves_nothing(experiment, verified):
-    patch = artifact(experiment, EXERCISE, "patch.diff")
-    stored = patch.read_text()
-    patch.write_text(stored.replace("Edited: ", "Altered: "))
-    status, said = verified(experiment, EXERCISE)
-    assert status == 1
-    assert said.startswith("different: record.json: description is ")
-    for content, reason in (
-        (stored.replace("-    \"A parabola", "-    \"A hyperbola"), "its patch.diff does not apply to its commit: "),
-        (None, "its patch is not stored"),
-    ):
-        patch.unlink() if content is None else patch.write_text(content)
-        with pytest.raises(UserError, match=reason) as caught:
-            verified(experiment, EXERCISE)
-        assert "\n" not in str(caught.value)
-    patch.write_text(stored)
-
-
-def test_a_replayed_run_of_unknown_commit_is_refused_and_one_of_another_repository(
-    repository, verified, tmp_path
-):
-    made = copy(repository, tmp_path / "copy")
-    shutil.rmtree(made.path / ".git")
-    made.git("init", "--quiet")
-    (made.path / "dvc.lock").unlink()
-    commit(made, "Without a lock")
-    done = made.run(sys.executable, "-m", "pipeline", "publish", EXERCISE)
-    assert done.returncode == 0, done.stderr
-    with pytest.raises(UserError, match=r"its commit is unknown, so it can't be made again$"):
-        verified(made, EXERCISE)
-    run = run_named(made, EXERCISE)
-    for commit_of_others in ("f" * 40, "--help"):
-        store(made).set_tag(run.info.run_id, "git.commit", commit_of_others)
-        store(made).set_tag(run.info.run_id, "dvc.stage", "exercise@quadratic")
-        with pytest.raises(UserError, match=f"git.commit {commit_of_others}: this repository doesn't have it"):
-            verified(made, EXERCISE)
-    assert "verified" not in run_named(made, EXERCISE).data.tags
+def test_a_patch_that_does_not_apply_or_is_lost_is_refused(changed, verified):
+    patch = artifact(changed, DIRTY, "patch.diff")
+    patch.write_text(patch.read_text().replace(EDIT[0], "generator(0)"))
+    with pytest.raises(UserError, match=r"its patch.diff does not apply to its commit: ") as caught:
+        verified(changed, DIRTY)
+    assert "\n" not in str(caught.value)
+    patch.unlink()
+    with pytest.raises(UserError, match="its patch is not stored"):
+        verified(changed, DIRTY)

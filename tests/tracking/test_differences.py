@@ -85,6 +85,17 @@ def test_a_metric_a_parameter_a_row_and_a_picture_are_named_after_the_weights(pa
     ]
 
 
+def test_of_long_texts_one_line_shows_where_they_begin_to_differ(pair: Pair) -> None:
+    for path, word in zip(pair, ("right", "wrong"), strict=True):
+        text = "**A model.**\n\n" + "It learns. " * 20 + f"It is {word}\nand " + "goes on. " * 20
+        (path / "record.json").write_text(json.dumps({"description": text}))
+    assert named(pair) == [
+        "record.json: description is "
+        "…s. It learns. It is right\\nand goes on. goes on. goes on. go… here, "
+        "…s. It learns. It is wrong\\nand goes on. goes on. goes on. go… there"
+    ]
+
+
 def test_a_row_more_is_named(pair: Pair) -> None:
     with (pair[1] / "history.csv").open("a") as file:
         file.write("4,0.2,0.9\n")

@@ -78,6 +78,20 @@ def test_elsewhere_what_has_no_accuracy_is_held_by_its_weights(judged: Any, chan
     assert verdict.text.startswith(f"{told} is 0.01; the weights differ most in W[1, 2]")
 
 
+def test_elsewhere_an_error_is_held_as_an_accuracy(judged: Any) -> None:
+    first = {"weights": {}, "metrics": {"best/test/error": 0.013, "best/test/error_high": 0.1}}
+    changed = {"weights": {}, "metrics": {"best/test/error": 0.019, "best/test/error_high": 0.9}}
+    told = "different: the largest difference of an accuracy is 0.0060, allowed is 0.005; metrics.json: "
+    assert judged(same_machine=False, first=first, **changed).text.startswith(told)
+
+
+def test_elsewhere_what_has_neither_accuracy_nor_weights_is_held_by_its_stage(judged: Any) -> None:
+    first = {"weights": {}, "metrics": {"error/coordinates": 1e-9}}
+    changed = {"weights": {}, "metrics": {"error/coordinates": 2e-9}}
+    told = "within tolerance: what it measures is within the bounds of its stage; metrics.json: error/coord"
+    assert judged(same_machine=False, first=first, **changed).text.startswith(told)
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
