@@ -43,6 +43,12 @@ SMALL = {
 }
 
 
+# Code and a parameter of which every bit of the experiment depends.
+EXPERIMENT_CODE = "pipeline/stages/train.py"
+EXPERIMENT_EDIT = ('generator(seed, "initialization")', 'generator(seed, "another start")')
+EXPERIMENT_PARAMETER = "train.softmax.epochs=1"
+
+
 @dataclass(frozen=True)
 class Repository:
     """A repository of our own, where commands run as a user would run them."""
@@ -160,6 +166,20 @@ def copy(repository: Repository, target: Path) -> Repository:
 def copied(repository, tmp_path):
     """A copy of it to change at will."""
     return copy(repository, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def experiment(repository, tmp_path_factory):
+    """A copy of it after `dvc exp run --temp` of train@softmax-manual with other code and another parameter.
+
+    The code is as it was again, so that only the run in MLflow tells of it.
+    """
+    made = copy(repository, tmp_path_factory.mktemp("experiment") / "copy")
+    code = made.text(EXPERIMENT_CODE)
+    (made.path / EXPERIMENT_CODE).write_text(code.replace(*EXPERIMENT_EDIT), encoding="utf-8")
+    made.dvc("exp", "run", "--temp", "-S", EXPERIMENT_PARAMETER, "train@softmax-manual")
+    (made.path / EXPERIMENT_CODE).write_text(code, encoding="utf-8")
+    return made
 
 
 @pytest.fixture(scope="session")

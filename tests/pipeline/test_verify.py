@@ -1,6 +1,7 @@
 """`verify` proves a run by making it again, and refutes one that was forged; each forgery is planted."""
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,33 +15,23 @@ from pipeline.commands import verify
 from pipeline.errors import UserError
 from pipeline.tracking import connection, inventory, run_directory
 from pipeline.tracking.publish import publish_missing
-from tests.pipeline.conftest import copy
+from pipeline.tracking.run_directory import WEIGHTS
+from tests.pipeline.conftest import EXPERIMENT_EDIT
 from tests.pipeline.test_mlflow import runs_in, store
 
-SOURCE = "pipeline/stages/train.py"
-EDIT = ('generator(seed, "initialization")', 'generator(seed, "another start")')
-# The runs of the fixture `changed`.
+# The runs that `changed` has: DIRTY is the experiment's, the others are replayed.
 DIRTY, ALTERED, EDITED, UNKNOWN = "softmax-manual", "softmax-autograd", "two_layer-manual", "baseline-ridge"
 
 
 @pytest.fixture(scope="module")
-def changed(repository, tmp_path_factory):
-    """A copy to plant faults in: one run was made from a dirty tree, the others are replayed.
-
-    The one was made with another parameter and other code, in a folder that is gone since. Of the others,
-    one is of no commit that git knows.
-    """
-    made = copy(repository, tmp_path_factory.mktemp("changed") / "copy")
-    source = made.text(SOURCE)
-    (made.path / SOURCE).write_text(source.replace(*EDIT))
-    made.dvc("exp", "run", "--temp", "-S", "train.softmax.epochs=1", f"train@{DIRTY}")
-    (made.path / SOURCE).write_text(source)
-    with (made.path / "results/runs" / UNKNOWN / "metrics.json").open("a") as file:
+def changed(experiment):
+    """A store to plant faults in; one of its runs is of no commit that git knows."""
+    with (experiment.path / "results/runs" / UNKNOWN / "metrics.json").open("a") as file:
         file.write("\n")
     with pytest.MonkeyPatch.context() as patch:
-        enter(made, patch)
+        enter(experiment, patch)
         publish_missing(Path("results"), [ALTERED, EDITED, UNKNOWN])
-    return made
+    return experiment
 
 
 @pytest.fixture
@@ -72,15 +63,26 @@ def run_named(repository, name: str):
     return run
 
 
+def on_disk(uri: str) -> Path:
+    """The path of what is stored: the store is on this disk."""
+    return Path(url2pathname(urlsplit(uri).path))
+
+
 def artifact(repository, name: str, path: str) -> Path:
-    """The file of an artifact: the store is on this disk."""
-    uri = run_named(repository, name).info.artifact_uri
-    return Path(url2pathname(urlsplit(uri).path)) / path
+    """The path of an artifact."""
+    return on_disk(run_named(repository, name).info.artifact_uri) / path
+
+
+def model_of(repository, name: str) -> Path:
+    """The folder of the weights of a run's logged model."""
+    [output] = run_named(repository, name).outputs.model_outputs
+    location = store(repository).get_logged_model(output.model_id).artifact_location
+    return on_disk(location) / "data"
 
 
 def forge(directory: Path) -> None:
     """Change one weight by a little."""
-    path = directory / "weights.safetensors"
+    path = directory / WEIGHTS
     tensors = safetensors.numpy.load(path.read_bytes())
     name = sorted(tensors)[0]
     tensors[name] = np.array(tensors[name])
@@ -147,6 +149,7 @@ def test_a_run_from_a_dirty_tree_is_identical_by_its_patch(changed, verified):
 def test_a_consistent_forgery_is_found_by_making_the_run_again_and_replaces_the_verdict(changed, verified):
     directory = artifact(changed, DIRTY, "run")
     forge(directory)
+    shutil.copy(directory / WEIGHTS, model_of(changed, DIRTY))
     fingerprint = run_directory.fingerprint(directory)
     store(changed).set_tag(run_named(changed, DIRTY).info.run_id, "fingerprint", fingerprint)
     status, said = verified(changed, DIRTY)
@@ -158,7 +161,7 @@ def test_a_consistent_forgery_is_found_by_making_the_run_again_and_replaces_the_
 
 def test_a_patch_that_does_not_apply_or_is_lost_is_refused(changed, verified):
     patch = artifact(changed, DIRTY, "patch.diff")
-    patch.write_text(patch.read_text().replace(EDIT[0], "generator(0)"))
+    patch.write_text(patch.read_text().replace(EXPERIMENT_EDIT[0], "generator(0)"))
     with pytest.raises(UserError, match=r"its patch.diff does not apply to its commit: ") as caught:
         verified(changed, DIRTY)
     assert "\n" not in str(caught.value)
