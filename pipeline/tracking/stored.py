@@ -59,10 +59,16 @@ def faults(client: MlflowClient, run: Run, path: Path, scratch: Path) -> Iterato
     own = {"params.digest": projection.parameters_digest(directory.record)}
     yield from _unequal("tag", {name: run.data.tags.get(name, "none") for name in own}, own)
     yield from _metrics(client, run, directory)
-    yield from _model(client, run, directory, scratch)
+    model = list(_model(client, run, directory, scratch))
+    yield from model
     ours = RUNS / directory.name
     if not is_intact(run, path) and ours.is_dir() and is_intact(run, ours):
-        yield from differences.between(path, ours, ON_DISK)
+        named = {_file(line) for line in model}
+        yield from (line for line in differences.between(path, ours, ON_DISK) if _file(line) not in named)
+
+
+def _file(line: str) -> str:
+    return line.partition(":")[0]
 
 
 def _unequal(what: str, found: Mapping[str, str], expected: Mapping[str, str]) -> Iterator[str]:
