@@ -1,7 +1,8 @@
 """A client of the store, and the experiments in it. Runs only in processes of its own: imports MLflow."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ def connect() -> MlflowClient:
     """
     prepare()
     return MlflowClient(store.uri())
+
+
+@contextmanager
+def answering(remedy: str) -> Iterator[None]:
+    """Raise UserError in one line, with the remedy, where the store doesn't do what the block asks of it."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise UserError(f"tracking: {store.shown()}: {reason(error)}; {remedy}") from error
 
 
 def import_store() -> None:
@@ -75,12 +85,18 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 
 def finished_runs(client: MlflowClient, fingerprint: str, experiment: str | None = None) -> list[Run]:
     """Return every FINISHED run of this fingerprint, in one experiment or in all of ours that there are."""
-    found = [experiment] if experiment else _experiments(client)
     condition = f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'"
+    return runs_where(client, condition, [experiment] if experiment else None)
+
+
+def runs_where(client: MlflowClient, condition: str, experiments: list[str] | None = None) -> list[Run]:
+    """Return every run of which MLflow's filter holds, the newest first; in all experiments of ours."""
+    found = _experiments(client) if experiments is None else experiments
+    newest_first = ["attributes.start_time DESC"]
     runs: list[Run] = []
     token = None
     while found:
-        page = client.search_runs(found, condition, page_token=token)
+        page = client.search_runs(found, condition, order_by=newest_first, page_token=token)
         runs += page
         token = page.token
         if not token:

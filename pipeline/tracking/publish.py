@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.tracking import connection, evaluation, filling, lineage, run_directory, store
-from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
+from pipeline.tracking import connection, evaluation, filling, lineage, run_directory
+from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.run_directory import RunDirectory
 
 
@@ -17,15 +17,10 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
     there are no such runs, where a file is damaged, and where the store doesn't answer.
     """
     directories = [run_directory.read(path) for path in _paths(results / "runs", names)]
-    try:
+    with connection.answering("run `make publish` again when the store answers"):
         client = connection.connect()
         added = sum(_add_run(client, directory) for directory in directories)
         evaluated = _add_evaluation(client, results, directories)
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"tracking: {store.shown()}: {connection.reason(error)}; "
-            "run `make publish` again when the store answers"
-        ) from error
     there = len(directories) - added
     print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {_runs(evaluated)}")
 

@@ -12,6 +12,7 @@ from pipeline.tracking import (
     evaluation,
     filling,
     lineage,
+    patch,
     projection,
     run_directory,
     store,
@@ -35,10 +36,15 @@ def publish(opening: Message, messages: Messages, progress: Progress) -> None:
         evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
         return
     tags = lineage.of_this_process()
+    # Now, since the user may go on editing while the stage trains.
+    changes = patch.take() if tags.get("git.dirty") == "true" else patch.Patch()
+    tags |= changes.tags
+    progress()
     experiment = connection.experiment_id(client, opening["experiment"])
     run = client.create_run(experiment, run_name=opening["run"], tags=tags)
     progress()
     try:
+        patch.log(client, run.info.run_id, changes)
         with _system_metrics(run):
             streamed, end = _stream(client, run, messages, progress)
         _end(client, run, tags, streamed, end, progress)

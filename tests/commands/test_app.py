@@ -24,7 +24,7 @@ COMMANDS = {
         "baseline",
         "evaluate",
     ),
-    *("exercise", "summary", "report", "docs", "publish", "ui", "reproduce"),
+    *("exercise", "summary", "report", "docs", "publish", "runs", "diff", "verify", "ui", "reproduce"),
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.tracking import reporter, run_directory, warm
 from pipeline.tracking.reporter import publish_evaluation, reporting
+from tests.tracking.repositories import git
 
 History = list[dict[str, float]]
 ROOT = Path(reporter.__file__).resolve().parents[2]
@@ -37,12 +38,6 @@ def publisher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Every claim holds for a publisher that imports MLflow itself and for one that finds it imported."""
     if request.param == "handed over":
         monkeypatch.setenv(warm.ADDRESS, request.getfixturevalue("warm_publisher"))
-
-
-def git(*arguments: str) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    done = subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def only_run(client: Any) -> Any:
