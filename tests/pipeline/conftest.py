@@ -1,6 +1,7 @@
 """The real pipeline, run once by DVC on a small part of MNIST in a temporary repository."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,9 @@ def experiment(repository, tmp_path_factory):
     made = copy(repository, tmp_path_factory.mktemp("experiment") / "copy")
     code = made.text(EXPERIMENT_CODE)
     (made.path / EXPERIMENT_CODE).write_text(code.replace(*EXPERIMENT_EDIT), encoding="utf-8")
+    # With a store that is there already: to create one takes long enough, beside other tests, to be given up.
+    done = made.run(sys.executable, "-m", "pipeline", "publish", "linear_regression-manual")
+    assert done.returncode == 0, done.stderr
     made.dvc("exp", "run", "--temp", "-S", EXPERIMENT_PARAMETER, "train@softmax-manual")
     (made.path / EXPERIMENT_CODE).write_text(code, encoding="utf-8")
     return made
