@@ -15,7 +15,7 @@ from pipeline.commands import promote
 from pipeline.datasets import raw_pixels, splits
 from pipeline.learning import models, probabilities
 from pipeline.tracking import connection, registry, run_directory
-from tests.pipeline.conftest import copy
+from tests.repositories import copy
 
 DATA = "data/normalized"
 # Seconds that a server may take to start and to end beside other tests.
