@@ -175,8 +175,8 @@ def test_ctrl_c_ends_the_ui_with_status_0_and_all_that_it_started(ui):
     assert not is_listening(port, ELSEWHERE)
     process.send_signal(signal.SIGINT)
     assert process.wait(PATIENCE) == 0
-    assert "Traceback" not in process.stderr.read()  # which ends when the last process that holds it ends
     assert not is_listening(port)
+    assert "Traceback" not in process.stderr.read()
 
 
 def is_listening(port, host="127.0.0.1"):
