@@ -11,7 +11,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint ui report publish reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve reproduce bench profile docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,12 @@ report: setup ## write what was found into one HTML file to send (OUTPUT=results
 
 publish: setup ## add to MLflow what it lacks, without training
 	@$(ACTIVATE) python -m pipeline publish
+
+promote: setup ## make the best published model, by validation, the champion, or say why not
+	@$(ACTIVATE) python -m pipeline promote
+
+serve: setup ## serve the champion over HTTP, on this machine only (PORT=5001)
+	@$(ACTIVATE) python -m pipeline serve --port $(or $(PORT),5001)
 
 reproduce: setup ## run everything again in a temporary clone and compare every output's hash
 	@$(ACTIVATE) python -m pipeline reproduce

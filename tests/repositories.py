@@ -57,6 +57,11 @@ class Repository:
             check=False,
         )
 
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """Start a command there, as `run` does, and return it while it runs."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=self.path, env=surroundings(), **pipes)
+
     def dvc(self, *arguments: str, **environment: str) -> str:
         """Run DVC and return all that it printed; it must succeed."""
         done = self.run(sys.executable, "-m", "dvc", *arguments, **environment)

@@ -200,6 +200,25 @@ def ui(
 
 
 @app.command()
+def promote(debug: Debug = False) -> None:
+    """Make the best published model, by validation, the champion; say why, or why not."""
+    from pipeline.commands import promote as module
+
+    module.promote()
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5001,
+    debug: Debug = False,
+) -> None:
+    """Serve the champion on this machine only, until Ctrl-C: raw pixels in, probabilities out."""
+    from pipeline.commands import serve as module
+
+    module.serve(port)
+
+
+@app.command()
 def reproduce(debug: Debug = False) -> None:
     """Run the pipeline again in a temporary clone and compare every output's hash with dvc.lock."""
     from pipeline.commands import reproduce as module

@@ -1,25 +1,48 @@
 """The MLflow UI on the local store."""
 
 import os
-import socket
+import signal
+import subprocess
 import sys
+from contextlib import suppress
 
-from pipeline.errors import UserError
-from pipeline.tracking import store
+from pipeline.commands import loopback
+from pipeline.tracking import experiments, store
+
+# One person looks at it. By default MLflow starts four workers, and more processes that wait for jobs which
+# judge language models.
+ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+OPTIONS = ("--workers", "1", "--uvicorn-opts", "--log-level warning")
+# Seconds that it may take to finish what it is answering.
+GRACE = 10
 
 
 def serve(port: int) -> None:
-    """Replace this process by the MLflow server on loopback; UserError where the port is taken."""
-    _refuse_taken(port)
-    print(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    os.execv(sys.executable, [*command, "--backend-store-uri", store.uri()])
+    """Run the MLflow server on loopback until a signal ends it; UserError where the port is taken."""
+    loopback.listen(port, "ui").close()
+    address = store.uri()
+    loopback.end_quietly()
+    page = f"http://{loopback.HOST}:{port}/#/experiments?{experiments.TRAINING}"
+    print(f"MLflow UI: {page} (Ctrl-C ends it)", flush=True)
+    command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]
+    server = subprocess.Popen(
+        [*command, "--backend-store-uri", address, *OPTIONS],
+        env={**ENVIRONMENT, **os.environ},
+        start_new_session=True,  # a signal is for this process, which ends all of the server's
+    )
+    try:
+        sys.exit(server.wait())
+    finally:
+        _end(server)
 
 
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise UserError(f"port {port}: is taken; name another: make ui PORT={port + 1}") from None
+def _end(server: "subprocess.Popen[bytes]") -> None:
+    """End the server with all its processes, which are a session of their own."""
+    try:
+        with suppress(OSError):
+            os.killpg(server.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(GRACE)
+    finally:
+        with suppress(OSError):
+            os.killpg(server.pid, signal.SIGKILL)

@@ -111,6 +111,17 @@ def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED"
         client.set_terminated(run.info.run_id, status)
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what goes wrong with the store inside the block into a UserError."""
+    try:
+        yield
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"tracking: {store.shown()}: {reason(error)}; try again when the store answers"
+        ) from error
+
+
 def reason(error: Exception) -> str:
     """Return in one line why MLflow couldn't do something, without credentials."""
     text = str(error)

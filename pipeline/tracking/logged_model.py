@@ -12,6 +12,7 @@ import tempfile
 from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlflow.models import Model, ModelSignature
@@ -71,6 +72,16 @@ def save(path: Path, directory: RunDirectory, model: Model) -> None:
         model, loader_module=LOADER, data="data", code="code", python_env="python_env.yaml"
     )
     model.save(str(path / "MLmodel"))
+
+
+def load(directory: RunDirectory, model_id: str) -> Any:
+    """Return the model of a run directory as MLflow serves it.
+
+    It is put together anew: code that a store keeps beside the model is somebody's who can write there.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        save(Path(temporary), directory, Model(model_id=model_id))
+        return mlflow.pyfunc.load_model(temporary, suppress_warnings=True)
 
 
 def _copy_code(target: Path) -> None:

@@ -1,0 +1,41 @@
+"""What every server here has in common: this machine only, a port that is free, a quiet end."""
+
+import errno
+import signal
+import socket
+import sys
+
+from pipeline.errors import UserError
+
+HOST = "127.0.0.1"
+LAST_PORT = 65535
+
+
+def listen(port: int, target: str) -> socket.socket:
+    """Return a socket that listens on this port of loopback.
+
+    Who takes it before it loads anything holds the port, and whoever connects meanwhile waits. Raises
+    UserError where the port can't be had, naming another for `make <target>`.
+    """
+    # By its protocol asyncio knows that it is TCP, and sends each part of an answer at once. Otherwise the
+    # last part would wait for the client's acknowledgement of the others, which takes 40 ms to come.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        why = "is taken" if error.errno == errno.EADDRINUSE else str(error.strerror)
+        another = port + 1 if port < LAST_PORT else port - 1
+        raise UserError(f"port {port}: {why}; name another: make {target} PORT={another}") from None
+    return listener
+
+
+def end_quietly() -> None:
+    """From now on end this process with status 0 at Ctrl-C, SIGTERM and the terminal's closing."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
+        # uvicorn knows the others alone.
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
