@@ -11,7 +11,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test coverage lint ui report publish promote serve demo reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve demo reproduce bench profile docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,9 @@ exercises: setup ## run the six exercises: what their authors saw, the answers, 
 
 test: setup ## run the tests
 	@$(ACTIVATE) $(PYTEST)
+
+faults: setup ## inject every fault, and print one line each: 15 minutes
+	@$(ACTIVATE) $(PYTEST) tests/faults --slow
 
 coverage: setup ## run the tests and show which lines of pipeline/ they reach: at least 90%
 	@$(ACTIVATE) $(PYTEST) --cov --cov-report=term --cov-fail-under=90

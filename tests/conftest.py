@@ -7,12 +7,20 @@ import pytest
 PIPELINE = Path(__file__).parent / "pipeline"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests that are marked slow, too")
+
+
 @pytest.hookimpl(tryfirst=True)  # before the items are handed to processes
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """A file's tests run in one process, so that its fixtures are made once; all of the pipeline's too.
 
     Those of the pipeline take longest and begin, or the other processes would wait for them at the end.
     """
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
     items.sort(key=lambda item: not item.path.is_relative_to(PIPELINE))
     for item in items:
         group = PIPELINE if item.path.is_relative_to(PIPELINE) else item.path

@@ -7,10 +7,10 @@ import sys
 from contextlib import suppress
 
 from pipeline.commands import loopback
-from pipeline.tracking import store
+from pipeline.tracking import experiments, store
 
-# One user looks at it: by default four workers and seven more processes, for jobs that judge language models,
-# take twice as long to start.
+# One person looks at it. By default MLflow starts four workers, and more processes that wait for jobs which
+# judge language models.
 ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 OPTIONS = ("--workers", "1", "--uvicorn-opts", "--log-level warning")
 # Seconds that it may take to finish what it is answering.
@@ -22,7 +22,8 @@ def serve(port: int) -> None:
     loopback.listen(port, "ui").close()
     address = store.uri()
     loopback.end_quietly()
-    print(f"MLflow UI: http://{loopback.HOST}:{port} (Ctrl-C ends it)", flush=True)
+    page = f"http://{loopback.HOST}:{port}/#/experiments?{experiments.TRAINING}"
+    print(f"MLflow UI: {page} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]
     server = subprocess.Popen(
         [*command, "--backend-store-uri", address, *OPTIONS],

@@ -135,7 +135,7 @@ def _global_store() -> Iterator[None]:
 def _note_on_model(client: MlflowClient, model_id: str, number: Any) -> None:
     """Note the version on the logged model, as a tracking server does by itself."""
     noted = json.loads(client.get_logged_model(model_id).tags.get(VERSIONS, "[]"))
-    version = {"name": NAME, "version": number}
+    version = {"name": NAME, "version": int(number)}  # as the server does; over HTTP it comes as text
     if version not in noted:
         noted.append(version)
         client.set_logged_model_tags(model_id, {VERSIONS: json.dumps(noted)})

@@ -135,31 +135,20 @@ def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_pa
     assert all(f"make {target}" in out for target in ("ui", "demo", "report", "reproduce"))
 
 
-def test_ui_on_a_port_that_is_taken_names_it_and_another(call):
+@pytest.mark.parametrize("server", ["ui", "serve", "demo"])
+def test_a_taken_port_is_named_with_another(call, server):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        told = f"error: port {port}: is taken; name another: make ui PORT={port + 1}\n"
-        assert call("ui", "--port", str(port)) == (2, "", told)
+        told = f"error: port {port}: is taken; name another: make {server} PORT={port + 1}\n"
+        assert call(server, "--port", str(port)) == (2, "", told)
 
 
-def test_ui_becomes_a_server_on_this_machine_only_with_the_pipelines_store(call, monkeypatch, tmp_path):
-    became = []
-    monkeypatch.setattr(os, "execv", lambda program, command: became.extend(command))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    status, out, _ = call("ui", "--port", port)
-    assert (status, out) == (0, f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)\n")
-    assert became[became.index("--host") + 1] == "127.0.0.1"
-    assert became[became.index("--port") + 1] == port
-    assert became[became.index("--backend-store-uri") + 1] == f"sqlite:///{tmp_path / 'mlflow.db'}"
-
-
+@pytest.mark.parametrize("server", ["ui", "serve"])
 @pytest.mark.parametrize("port", ["0", "65536", "http"])
-def test_ui_refuses_what_is_no_port(call, port):
-    status, _, err = call("ui", "--port", port)
+def test_what_is_no_port_is_refused(call, server, port):
+    status, _, err = call(server, "--port", port)
     assert status == 2
     assert "--port" in err
 

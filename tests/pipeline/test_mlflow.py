@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.datasets import mnist
 from pipeline.exercises import NAMES, VARIANTS
-from tests.pipeline.conftest import SMALL, copy
+from tests.repositories import SMALL, copy
 
 # Runs that show others side by side, and have no weights.
 OVERVIEWS = {"comparison", "gradient-check"}

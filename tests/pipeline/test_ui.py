@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from pipeline.exercises import VARIANTS
 from pipeline.tracking import experiments
 from tests import browser
-from tests.pipeline.conftest import REPOSITORY, Repository
+from tests.repositories import REPOSITORY, Repository
 
 # Where pictures of what the tests see are kept: a folder that git ignores, unless told otherwise.
 SCREENSHOTS = Path(os.environ.get("GRADLINE_SCREENSHOTS", REPOSITORY / "results/screenshots"))
@@ -159,7 +159,7 @@ def test_the_comparison_says_which_model_is_best_and_how_it_compares(page, addre
 def test_a_table_can_be_read_in_the_artifacts(page, address, client):
     page.goto(at(address, run_of(client, "comparison"), "/artifacts/tables/pairs.json"))
     expect(page.get_by_text("View as table")).to_be_visible()
-    expect(page.get_by_text("no significant difference").first).to_be_visible()
+    expect(page.get_by_text("right on the same images").first).to_be_visible()
     keep(page, "pairs")
 
 

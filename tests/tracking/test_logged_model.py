@@ -14,7 +14,7 @@ from pipeline.learning.models import softmax
 from pipeline.tracking import logged_model, run_directory
 from pipeline.tracking.scored_model import ScoredModel
 
-IMAGES = np.random.default_rng(3).integers(0, 256, (50, 784), np.uint8)
+IMAGES = np.random.default_rng(3).integers(0, 256, (300, 784), np.uint8)
 
 
 def expected(directory: Path, name: str = "softmax") -> np.ndarray:
@@ -35,6 +35,12 @@ def test_raw_pixels_get_the_probabilities_of_standardised_ones_to_the_bit(
     assert np.array_equal(model.predict(IMAGES), expected(directory, name))
     assert np.array_equal(model.predict(IMAGES.reshape(-1, 28, 28)), expected(directory, name))
     assert np.array_equal(model.predict(IMAGES.astype(float)), expected(directory, name))
+
+
+def test_an_image_has_the_same_probabilities_alone_and_among_others(leave_run: Callable[..., Path]) -> None:
+    model = ScoredModel(leave_run())
+    alone = np.concatenate([model.predict(IMAGES[i : i + 1]) for i in range(20)])
+    assert np.array_equal(alone, model.predict(IMAGES)[:20])
 
 
 @pytest.mark.parametrize(
