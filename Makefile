@@ -11,7 +11,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve demo reproduce bench profile docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ promote: setup ## make the best published model, by validation, the champion, or
 
 serve: setup ## serve the champion over HTTP, on this machine only (PORT=5001)
 	@$(ACTIVATE) python -m pipeline serve --port $(or $(PORT),5001)
+
+demo: setup ## draw a digit and see three networks read it, on this machine only (PORT=8000)
+	@$(ACTIVATE) python -m pipeline demo --port $(or $(PORT),8000)
 
 reproduce: setup ## run everything again in a temporary clone and compare every output's hash
 	@$(ACTIVATE) python -m pipeline reproduce

@@ -219,6 +219,36 @@ def serve(
 
 
 @app.command()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Pictures of one digit each: PNG, JPEG, …")],
+    run: Annotated[
+        str,
+        typer.Option(help="A run under results/runs; else the champion of the registry.", show_default=False),
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all ten probabilities, as JSON.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Say which digit is in a picture, drawn or photographed."""
+    from pipeline.commands import predict as module
+
+    module.show(images, run, as_json=as_json)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen on: by default this machine only.")] = (
+        "127.0.0.1"
+    ),
+    debug: Debug = False,
+) -> None:
+    """Serve a page on which you draw a digit and see three networks read it, until Ctrl-C."""
+    from pipeline.commands import demo as module
+
+    module.serve(port, host)
+
+
+@app.command()
 def reproduce(debug: Debug = False) -> None:
     """Run the pipeline again in a temporary clone and compare every output's hash with dvc.lock."""
     from pipeline.commands import reproduce as module

@@ -11,21 +11,23 @@ HOST = "127.0.0.1"
 LAST_PORT = 65535
 
 
-def listen(port: int, target: str) -> socket.socket:
-    """Return a socket that listens on this port of loopback.
+def listen(port: int, target: str, host: str = HOST) -> socket.socket:
+    """Return a socket that listens on this port, of loopback unless another address is named.
 
     Who takes it before it loads anything holds the port, and whoever connects meanwhile waits. Raises
-    UserError where the port can't be had, naming another for `make <target>`.
+    UserError where the port can't be had, naming another for `make <target>`, and where the host can't.
     """
     # By its protocol asyncio knows that it is TCP, and sends each part of an answer at once. Otherwise the
     # last part would wait for the client's acknowledgement of the others, which takes 40 ms to come.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise UserError(f"host {host!r}: {error.strerror}; name an address of this machine") from None
         why = "is taken" if error.errno == errno.EADDRINUSE else str(error.strerror)
         another = port + 1 if port < LAST_PORT else port - 1
         raise UserError(f"port {port}: {why}; name another: make {target} PORT={another}") from None

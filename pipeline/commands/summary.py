@@ -14,6 +14,7 @@ NEXT = """\
 Next:
   make ui          the runs in MLflow: curves, weights, pictures, models
   results/         comparison.md, and pictures in evaluation/
+  make demo        draw a digit, and see three networks read it
   make report      all of it in one file to send, results/report.html
   make reproduce   prove that every output can be made again, to the bit
 In the environment (`source .venv/bin/activate`), prove one run, or change something:

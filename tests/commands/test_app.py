@@ -25,7 +25,7 @@ COMMANDS = {
         "evaluate",
     ),
     *("exercise", "summary", "report", "docs", "publish", "runs", "diff", "verify", "ui"),
-    *("promote", "serve", "reproduce"),
+    *("promote", "serve", "predict", "demo", "reproduce"),
 }
 
 
@@ -132,10 +132,10 @@ def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_pa
     assert ranks[1] < ranks[0] < ranks[2]
     assert "1.50%" in lines[ranks[1]]
     assert lines[ranks[1]].rstrip().endswith("0.0300")
-    assert all(f"make {target}" in out for target in ("ui", "reproduce"))
+    assert all(f"make {target}" in out for target in ("ui", "demo", "report", "reproduce"))
 
 
-@pytest.mark.parametrize("server", ["ui", "serve"])
+@pytest.mark.parametrize("server", ["ui", "serve", "demo"])
 def test_a_taken_port_is_named_with_another(call, server):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -1,0 +1,89 @@
+"""Who may ask: a browser on this machine with the page itself, and no page from elsewhere in it.
+
+Any site that a browser shows can send requests to servers on its machine. By a name that the site points to
+this machine, it could even read the answers. Both say so in a header.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = {"127.0.0.1", "localhost"}
+EVERYWHERE = "0.0.0.0"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+SENT = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+def guarded(app: ASGIApp, host: str) -> ASGIApp:
+    """Return the app behind the guard, for a server that listens on this host.
+
+    Another Host than this machine's, and another Origin in what changes or computes something, is answered
+    with 403.
+    """
+    is_here = _hosts(host)
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":  # the start and the end of the server
+            await app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(SENT)
+            await send(message)
+
+        reason = _refusal(scope["method"], Headers(scope=scope), is_here)
+        answer = JSONResponse({"error": reason}, 403) if reason else app
+        await answer(scope, receive, send_guarded)
+
+    return call
+
+
+def _refusal(method: str, headers: Headers, is_here: Callable[[str], bool]) -> str | None:
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if not is_here(_name(host)):
+        return "Host: is not this server's; open the address that it printed"
+    if method not in SAFE and origin is not None and _address(origin) != host:
+        return "Origin: another page may not ask"
+    return None
+
+
+def _hosts(host: str) -> Callable[[str], bool]:
+    """Return what says whether a name in a Host header is this server's."""
+    if host == EVERYWHERE:
+        # No site has a bare address that leads to another machine than that.
+        return lambda name: name in LOOPBACK or _is_address(name)
+    own = LOOPBACK | {host.lower()}
+    return lambda name: name in own
+
+
+def _name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _address(origin: str) -> str:
+    """Return `host:port` of an origin, as the header Host has it; `null` has none."""
+    scheme, _, address = origin.partition("://")
+    return address if scheme in ("http", "https") else ""
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""The model of a run directory, ready to score: what is missing or damaged is told in one line."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+
+from pipeline.errors import UserError
+from pipeline.tracking import run_directory
+from pipeline.tracking.run_directory import NORMALIZATION, RECORD, WEIGHTS
+from pipeline.tracking.scored_model import PIXELS, ScoredModel
+
+BRINGS = "`make repro` makes it, `dvc pull` brings it where it is stored"
+
+
+def load(directory: Path) -> ScoredModel:
+    """Return the model of a run directory, tried on a blank image.
+
+    Raises UserError naming the file and the remedy where one is missing, damaged or doesn't score.
+    """
+    for name in (RECORD, WEIGHTS, NORMALIZATION):
+        if not (directory / name).is_file():
+            raise UserError(f"{directory / name}: no such file; {BRINGS}")
+    try:
+        model = ScoredModel(directory)
+        blank = model.predict(np.zeros((1, PIXELS), np.uint8))
+        if blank.shape != (1, 10) or not np.isfinite(blank).all():
+            raise ValueError("its weights give no probabilities of ten digits")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        fault = " ".join(str(error).split())
+        raise UserError(f"{directory}: is damaged ({fault}); {run_directory.REMEDY}") from error
+    return model
+
+
+def find(runs: Path, name: str) -> Path:
+    """Return the directory of a run that can score, by its name.
+
+    Raises UserError listing those there are where it isn't one, and with the remedy where there are none.
+    """
+    found = sorted(file.parent.name for file in runs.glob(f"*/{NORMALIZATION}"))
+    if not found:
+        raise UserError(f"{runs}: no trained models; {BRINGS}")
+    if name not in found:
+        raise UserError(f"run {name!r}: choose one of {', '.join(found)}")
+    return runs / name
