@@ -21,7 +21,7 @@ def show(first: str, second: str, *, everything: bool, as_json: bool) -> None:
 
     Raises UserError where a run can't be told, and where the store doesn't answer.
     """
-    with connection.answering("run it again when the store answers"):
+    with connection.answering():
         client = connection.connect()
         runs = [selection.find(client, wanted) for wanted in (first, second)]
     compared = comparison.compare(*runs)

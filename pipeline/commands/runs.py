@@ -23,7 +23,7 @@ REMEDIES = {
 
 def show(*, as_json: bool) -> None:
     """Print a row for each run directory, and what to do; UserError where the store doesn't answer."""
-    with connection.answering("run it again when the store answers"):
+    with connection.answering():
         entries = inventory.take(connection.connect())
     if as_json:
         print(json.dumps({"runs": [asdict(entry) for entry in entries]}))

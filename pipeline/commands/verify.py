@@ -22,7 +22,6 @@ LOCKED = Path("requirements/runtime.txt")
 PARAMETERS = Path("params.yaml")
 COMMIT = re.compile("[0-9a-f]{40,64}")
 PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
-REMEDY = "verify it again when the store answers"
 
 
 def verify(repository: Path, wanted: str) -> int:
@@ -31,26 +30,26 @@ def verify(repository: Path, wanted: str) -> int:
     Raises UserError where it isn't known which run is meant, where the run can't be made again, and where
     the store doesn't answer.
     """
-    with connection.answering(REMEDY):
+    with connection.answering():
         client = connection.connect()
         run = selection.find(client, wanted)
     with tempfile.TemporaryDirectory(prefix="gradline verify ") as scratch:
         verdict = _judge(client, run, repository, Path(scratch))
-    with connection.answering(REMEDY):
+    with connection.answering():
         verification.write(client, run, verdict, clones.head(repository))
     print(f"verify: {selection.words(run)}: {verdict.text}")
     return 1 if verdict.kind == "different" else 0
 
 
 def _judge(client: MlflowClient, run: Run, repository: Path, scratch: Path) -> Verdict:
-    with connection.answering(REMEDY):
+    with connection.answering():
         path = stored.download(client, run, scratch)
         faults = list(stored.faults(client, run, path, scratch))
     altered = [] if stored.is_intact(run, path) else [stored.altered(run, path)]
     if faults:
         return Verdict("different", faults, altered)
     try:
-        with connection.answering(REMEDY):
+        with connection.answering():
             origin = verification.origin(client, run, scratch)
         return _reproduced(run, path, origin, repository)
     except UserError as error:

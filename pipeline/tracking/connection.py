@@ -27,7 +27,7 @@ def connect() -> MlflowClient:
 
 
 @contextmanager
-def answering(remedy: str) -> Iterator[None]:
+def answering(remedy: str = "try again when the store answers") -> Iterator[None]:
     """Raise UserError in one line, with the remedy, where the store doesn't do what the block asks of it."""
     try:
         yield
@@ -109,17 +109,6 @@ def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED"
     with suppress(Exception):
         client.set_tag(run.info.run_id, "failure", failure[:LONGEST_TAG])
         client.set_terminated(run.info.run_id, status)
-
-
-@contextmanager
-def answering() -> Iterator[None]:
-    """Turn what goes wrong with the store inside the block into a UserError."""
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"tracking: {store.shown()}: {reason(error)}; try again when the store answers"
-        ) from error
 
 
 def reason(error: Exception) -> str:
