@@ -11,10 +11,10 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve demo reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## create .venv with the locked dependencies
 
@@ -68,6 +68,9 @@ bench: setup ## measure our engines beside PyTorch, scikit-learn and plain NumPy
 
 profile: setup ## show what each stage costs beside its work, in a cold run
 	@$(ACTIVATE) python -m benchmarks.profile
+
+screenshots: setup ## look at this repository's runs in a browser, and keep the pictures of docs/review.md
+	@$(ACTIVATE) GRADLINE_SCREENSHOTS=docs/review python -m pytest tests/pipeline/test_ui.py
 
 docs: setup ## write what was produced into README.md and docs/exercises/
 	@$(ACTIVATE) python -m pipeline docs
