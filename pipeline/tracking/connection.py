@@ -76,16 +76,12 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 def finished_runs(client: MlflowClient, fingerprint: str, experiment: str | None = None) -> list[Run]:
     """Return every FINISHED run of this fingerprint, in one experiment or in all of ours that there are."""
     found = [experiment] if experiment else _experiments(client)
-    condition = f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'"
-    runs: list[Run] = []
-    token = None
-    while found:
-        page = client.search_runs(found, condition, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            break
-    return runs
+    return _search(client, found, f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'")
+
+
+def running_runs(client: MlflowClient) -> list[Run]:
+    """Return every RUNNING run in the experiments of ours that there are."""
+    return _search(client, _experiments(client), "attributes.status = 'RUNNING'")
 
 
 def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED") -> None:
@@ -104,6 +100,19 @@ def reason(error: Exception) -> str:
         return "no answer"
     line = next(iter(text.splitlines()), "") or type(error).__name__
     return store.without_credentials(line)[:300]
+
+
+def _search(client: MlflowClient, found: list[str], condition: str) -> list[Run]:
+    """Return every run in these experiments that the condition holds for."""
+    runs: list[Run] = []
+    token = None
+    while found:
+        page = client.search_runs(found, condition, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            break
+    return runs
 
 
 def _experiments(client: MlflowClient) -> list[str]:

@@ -1,0 +1,96 @@
+"""The files that DVC writes in place, and that a kill or a merge can leave broken."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.doctor.programs import call
+
+LOCK = Path("dvc.lock")
+TEMPORARY = Path(".dvc/tmp")
+MARKERS = re.compile(r"^(<{7}|>{7}|={7})( |$)", re.MULTILINE)
+
+
+def lock_file() -> Iterator[str]:
+    """Yield a line where dvc.lock can't be read: DVC refuses to do anything then."""
+    if not LOCK.exists():
+        return
+    committed = bool(call("git", "ls-files", "--", str(LOCK)))
+    back = f"git checkout HEAD -- {LOCK}" if committed else f"rm {LOCK}"
+    mended = f"`{back}`, then `dvc repro` runs what it lacks, to the same bytes"
+    text = LOCK.read_text(encoding="utf-8", errors="replace")
+    if MARKERS.search(text):
+        yield f"{LOCK}: holds the markers of a merge conflict; {mended}"
+    elif reason := _fault(text):
+        yield f"{LOCK}: is not whole ({reason}); {mended}"
+
+
+def process_locks() -> Iterator[str]:
+    """Yield a line for each lock of DVC's that nobody holds any more, or that can't be read."""
+    if any(_runs_dvc(process) for process in psutil.process_iter()):
+        return  # its locks are in use
+    path = TEMPORARY / "rwlock"
+    if path.exists():
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            infos = [*held.get("write", {}).values(), *sum(held.get("read", {}).values(), [])]
+            holders = sorted({int(info["pid"]) for info in infos})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            yield f"{path}: can't be read, and DVC refuses to run; `rm {path}`"
+        else:
+            for process in holders[:1]:
+                yield f"{path}: is held for process {process}, which is no DVC or has ended; `rm {path}`"
+    path = TEMPORARY / "lock"
+    # With core.hardlink_lock the file itself is the lock; otherwise a lock on it is, and ends with its holder.
+    if path.exists() and path.stat().st_nlink > 1:
+        yield f"{path}: no DVC is running that could hold it; `rm {path}`"
+
+
+def cache() -> Iterator[str]:
+    """Yield a line for each object in DVC's cache whose bytes are not those that its name promises.
+
+    DVC believes what is read-only without looking.
+    """
+    folder = Path(call(sys.executable, "-m", "dvc", "cache", "dir") or ".dvc/cache") / "files/md5"
+    for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != path.parent.name + path.name.removesuffix(".dir"):
+            shown = shlex.quote(os.path.relpath(path))
+            yield f"{shown}: its bytes are not those of its name; `rm -f {shown}`, then `dvc repro` or `dvc pull`"
+
+
+def _fault(text: str) -> str | None:
+    """Return why this is no lock file, in a few words."""
+    try:
+        lock = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        return f"no YAML in line {mark.line + 1}" if mark else "no YAML"
+    if lock is None:
+        return None  # DVC takes an empty one for none
+    stages = lock.get("stages") if isinstance(lock, dict) else None
+    if not isinstance(stages, dict):
+        return "it has no stages"
+    for name, stage in stages.items():
+        if not isinstance(stage, dict) or "cmd" not in stage:
+            return f"stage {name} has no command"
+    return None
+
+
+def _runs_dvc(process: psutil.Process) -> bool:
+    """Whether a process is a DVC in this repository."""
+    try:
+        named = any(Path(part).name == "dvc" for part in process.cmdline()[:3])
+        return named and Path(process.cwd()) == Path.cwd()
+    except (psutil.Error, OSError):
+        return False
