@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import psutil
@@ -42,7 +43,7 @@ def process_locks() -> Iterator[str]:
     if path.exists():
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
-            infos = [*held.get("write", {}).values(), *sum(held.get("read", {}).values(), [])]
+            infos = [*held.get("write", {}).values(), *chain(*held.get("read", {}).values())]
             holders = sorted({int(info["pid"]) for info in infos})
         except (ValueError, TypeError, KeyError, AttributeError):
             yield f"{path}: can't be read, and DVC refuses to run; `rm {path}`"
@@ -50,7 +51,7 @@ def process_locks() -> Iterator[str]:
             for process in holders[:1]:
                 yield f"{path}: is held for process {process}, which is no DVC or has ended; `rm {path}`"
     path = TEMPORARY / "lock"
-    # With core.hardlink_lock the file itself is the lock; otherwise a lock on it is, and ends with its holder.
+    # With core.hardlink_lock the file itself is the lock; else a lock on it is, which ends with its holder.
     if path.exists() and path.stat().st_nlink > 1:
         yield f"{path}: no DVC is running that could hold it; `rm {path}`"
 
@@ -66,7 +67,8 @@ def cache() -> Iterator[str]:
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         if found != path.parent.name + path.name.removesuffix(".dir"):
             shown = shlex.quote(os.path.relpath(path))
-            yield f"{shown}: its bytes are not those of its name; `rm -f {shown}`, then `dvc repro` or `dvc pull`"
+            remedy = f"`rm -f {shown}`, then `dvc repro` or `dvc pull`"
+            yield f"{shown}: its bytes are not those of its name; {remedy}"
 
 
 def _fault(text: str) -> str | None:

@@ -5,9 +5,6 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from pipeline import files
 from pipeline.doctor.dvc_files import LOCK
 from pipeline.errors import UserError
@@ -31,25 +28,30 @@ def runs() -> Iterator[str]:
     """Yield a line for each run directory that is damaged or isn't the one that DVC or evaluate has seen."""
     recorded, evaluated = _recorded(), _evaluated()
     for directory in sorted(path for path in records.RUNS.glob("[!.]*") if path.is_dir()):
-        try:
-            run_directory.read(directory).weights()
-            digest, fingerprint = lineage.dvc_hash(directory), run_directory.fingerprint(directory)
-        except UserError as error:
-            yield str(error)
-            continue
-        if digest != recorded.get(directory.as_posix(), digest):
-            yield f"{directory}: its files are not those that {LOCK} knows; `dvc repro` makes them again"
-        elif fingerprint != evaluated.get(directory.name, fingerprint):
-            yield f"{directory}: {EVALUATION} has another fingerprint; `dvc repro evaluate` measures it again"
+        digest = lineage.dvc_hash(directory)
+        stage, known = recorded.get(directory.as_posix(), ("", digest))
+        if digest != known:
+            yield f"{directory}: its files are not those that {LOCK} knows; `dvc repro {stage}`"
+        elif fault := _fault(directory):
+            yield fault
+        elif (
+            evaluated.get(directory.name, fingerprint := run_directory.fingerprint(directory)) != fingerprint
+        ):
+            yield f"{directory}: {EVALUATION} has another fingerprint; `dvc repro evaluate`"
 
 
-def _recorded() -> dict[str, str]:
-    """Return the hash of every output in dvc.lock, by path; nothing where it can't be read."""
+def _fault(directory: Path) -> str | None:
+    """Return why a run directory can't be read, with the remedy."""
     try:
-        stages = YAML(typ="safe").load(LOCK)["stages"].values()
-        return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
-    except (OSError, YAMLError, KeyError, TypeError, AttributeError):
-        return {}
+        run_directory.read(directory).weights()
+    except UserError as error:
+        return str(error)
+    return None
+
+
+def _recorded() -> dict[str, tuple[str, str]]:
+    """Return stage and hash of every output in dvc.lock, by path; nothing where it can't be read."""
+    return {str(out["path"]): (stage, str(out["md5"])) for stage, outs in lineage.outputs() for out in outs}
 
 
 def _evaluated() -> dict[str, str]:

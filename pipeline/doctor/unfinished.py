@@ -7,7 +7,7 @@ from pipeline.tracking import store
 
 
 def runs() -> Iterator[str]:
-    """Yield a line for each RUNNING run whose publisher is gone or was never noted, or where MLflow doesn't answer."""
+    """Yield a line for each RUNNING run whose publisher is gone or unknown, and where MLflow is away."""
     database = store.database()
     if database and not database.exists():
         return

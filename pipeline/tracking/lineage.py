@@ -40,7 +40,7 @@ def of_stored(directory: Path) -> Tags:
     digest = dvc_hash(directory)
     output = Path(os.path.relpath(directory)).as_posix()
     tags = _commit(commit, LOCK) if (commit := _commit_with(digest)) else {"git.commit.source": "unknown"}
-    for stage, outs in _outputs():
+    for stage, outs in outputs():
         if {"path": output, "md5": digest} in outs:
             tags["dvc.stage"] = stage
     return tags
@@ -82,7 +82,7 @@ def _dirty() -> str:
     """Say whether anything but what DVC itself writes differs from the commit."""
     changed = _changed(LOCK, "results")
     if changed:  # only then: to read dvc.lock takes longer than to ask git
-        changed = _changed(LOCK, "results", *(str(out["path"]) for _, outs in _outputs() for out in outs))
+        changed = _changed(LOCK, "results", *(str(out["path"]) for _, outs in outputs() for out in outs))
     return "true" if changed else "false"
 
 
@@ -91,7 +91,7 @@ def _changed(*written: str) -> str:
     return _git("status", "--porcelain", "--", ".", *excluded)
 
 
-def _outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield each stage in dvc.lock with the path and hash of its outputs; nothing where it can't be read."""
     try:
         lock = YAML(typ="safe").load(Path(LOCK))

@@ -68,7 +68,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 @pytest.fixture(scope="session")
 def subset(trained: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """The same with evaluate. The other runs that it reads are copies of this one: it asks no more of them."""
+    """The same with evaluate. The other runs that it reads are copies: it asks no more of them."""
     made = copy(trained, tmp_path_factory.mktemp("evaluated") / "répository")
     run = made.path / "results/runs/softmax-manual"
     for name in set(RUNS) - {run.name}:

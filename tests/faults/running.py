@@ -88,6 +88,16 @@ def repro(repository: Repository, *arguments: str, **environment: str) -> Iterat
         listener.join(1)  # a stage that outlives DVC keeps the pipe
 
 
+def mend(repository: Repository, *options: str) -> str:
+    """Do what the doctor says, the first command in backticks of each of its lines; return what it said."""
+    doctor = repository.run(sys.executable, "-m", "pipeline", "doctor", *options, **SILENT)
+    assert doctor.returncode == 1, doctor.stdout + doctor.stderr
+    for remedy in re.findall(r"^[^`\n]*`([^`]+)`", doctor.stdout, re.MULTILINE):
+        done = repository.run("sh", "-c", remedy, **SILENT)
+        assert done.returncode == 0, remedy + done.stdout + done.stderr
+    return doctor.stdout
+
+
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Wait for something to be so."""
     until = time.monotonic() + LONG
