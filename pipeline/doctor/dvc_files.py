@@ -11,8 +11,6 @@ from itertools import chain
 from pathlib import Path
 
 import psutil
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from pipeline.doctor.programs import call
 
@@ -31,7 +29,7 @@ def lock_file() -> Iterator[str]:
     text = LOCK.read_text(encoding="utf-8", errors="replace")
     if MARKERS.search(text):
         yield f"{LOCK}: holds the markers of a merge conflict; {mended}"
-    elif reason := _fault(text):
+    elif reason := _fault():
         yield f"{LOCK}: is not whole ({reason}); {mended}"
 
 
@@ -71,22 +69,23 @@ def cache() -> Iterator[str]:
             yield f"{shown}: its bytes are not those of its name; {remedy}"
 
 
-def _fault(text: str) -> str | None:
-    """Return why this is no lock file, in a few words."""
+def _fault() -> str | None:
+    """Return in a few words why DVC refuses dvc.lock, as DVC itself reads it."""
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils import strictyaml
+
     try:
-        lock = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        return f"no YAML in line {mark.line + 1}" if mark else "no YAML"
-    if lock is None:
-        return None  # DVC takes an empty one for none
-    stages = lock.get("stages") if isinstance(lock, dict) else None
-    if not isinstance(stages, dict):
-        return "it has no stages"
-    for name, stage in stages.items():
-        if not isinstance(stage, dict) or "cmd" not in stage:
-            return f"stage {name} has no command"
+        strictyaml.load(str(LOCK), COMPILED_LOCKFILE_SCHEMA)
+    except DvcException as error:
+        cause = error.__cause__ or error
+        mark = getattr(cause, "problem_mark", None)
+        return f"no YAML in line {mark.line + 1}" if mark else _first_line(getattr(error, "exc", cause))
     return None
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _runs_dvc(process: psutil.Process) -> bool:
