@@ -23,7 +23,7 @@ def lock_file() -> Iterator[str]:
     """Yield a line where dvc.lock can't be read: DVC refuses to do anything then."""
     if not LOCK.exists():
         return
-    committed = bool(call("git", "ls-files", "--", str(LOCK)))
+    committed = bool(call("git", "ls-tree", "HEAD", "--", str(LOCK)))
     back = f"git checkout HEAD -- {LOCK}" if committed else f"rm {LOCK}"
     mended = f"`{back}`, then `dvc repro` runs what it lacks, to the same bytes"
     text = LOCK.read_text(encoding="utf-8", errors="replace")
