@@ -94,15 +94,19 @@ def _watch(ancestors: tuple[int, ...]) -> None:
 
 
 def _ancestors() -> tuple[int, ...]:
-    """Return this process's parent, and the parent's where that is but the shell of the stage's command.
+    """Return this process's parent, and the parent's as long as that is but a shell for this command.
 
     Most shells put the command in their own place. A process whose parent has ended gets another one.
     """
-    parent = os.getppid()
-    is_shell = b"-c" in (words := _command(parent)) and any(b"pipeline.stages" in word for word in words)
-    if is_shell and (grandparent := _parent(parent)):
-        return parent, grandparent
-    return (parent,)
+    found = [os.getppid()]
+    while _is_shell(found[-1]) and (parent := _parent(found[-1])):
+        found.append(parent)
+    return tuple(found)
+
+
+def _is_shell(process: int) -> bool:
+    words = _command(process)
+    return b"-c" in words and any(b"pipeline.stages" in word for word in words)
 
 
 def _command(process: int) -> list[bytes]:

@@ -116,6 +116,7 @@ def test_a_signal_ends_the_stage_and_its_run(endless, trained, happened, number,
     )
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Stopping in the middle", "`kill -9` of a stage and of the process that publishes its run")
 def test_a_run_that_nobody_ends_is_failed_by_the_next_start(endless, happened, monkeypatch):
     with by_hand(endless) as stage:
@@ -169,6 +170,7 @@ def test_a_stage_ends_with_its_dvc(endless, trained, tmp_path, happened, shell):
         going.wait()
         killed = time.monotonic()
         stage.wait(LONG)
+        assert "epoch 10000/" not in "".join(going.said), "it ended by itself"
     happened(f"the stage ends {time.monotonic() - killed:.1f} s after it, and a re-run completes")
     trains_as_ever(endless, trained)
 
