@@ -23,8 +23,11 @@ $(INSTALLED): requirements/runtime.txt requirements/development.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/development.txt
 	@touch $@
 
+# Without waiting, any other DVC command that takes three seconds would end this one between two stages.
 repro: setup ## run the pipeline, log it to MLflow, show the comparison
-	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline docs && python -m pipeline summary
+	@$(ACTIVATE) python -m pipeline check && \
+		{ dvc --wait-for-lock repro || { printf "doctor: " >&2; python -m pipeline doctor >&2; exit 1; }; } && \
+		python -m pipeline docs && python -m pipeline summary
 
 exercises: setup ## run the six exercises: what their authors saw, the answers, and what is checked
 	@$(ACTIVATE) for name in quadratic two_layer spiral digits_cg relu_regression softmax_loops; do \

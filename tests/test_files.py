@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,34 @@ def test_ctrl_c_after_a_swap_is_still_ctrl_c(folder, directory, monkeypatch):
     with pytest.raises(KeyboardInterrupt), files.replacing(directory) as new:
         (new / "file").write_text("new")
     assert listed(folder) in ({"run", "run/file"}, {"run", "run/deep", "run/deep/old.txt"})
+
+
+def gone():
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("age", ["new", "old"])
+def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_of_a_live_one(directory, age):
+    left, live, another = (
+        directory.with_name(name)
+        for name in (f".run.{gone()}.{age}.tmp", f".run.{os.getppid()}.new.tmp", f".other.{gone()}.new.tmp")
+    )
+    for path in (left, live, another):
+        path.mkdir()
+    with files.replacing(directory) as new:
+        (new / "new.txt").write_text("new")
+    assert not left.exists()
+    assert live.exists()
+    assert another.exists()
+    assert files.leftovers(directory.parent) == [another]
+
+
+def test_the_next_writer_of_a_file_removes_what_a_killed_one_left(folder):
+    files.write_bytes(folder / "file", b"old")
+    left = folder / f".file.{gone()}.tmp"
+    left.write_bytes(b"ha")
+    files.write_bytes(folder / "file", b"new")
+    assert listed(folder) == {"file"}

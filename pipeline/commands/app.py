@@ -189,6 +189,17 @@ def verify(
 
 
 @app.command()
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Hash everything in DVC's cache, too.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Find what a kill, a crash or a merge left broken, and say what mends it."""
+    from pipeline.commands import doctor as module
+
+    sys.exit(module.examine(deep=deep))
+
+
+@app.command()
 def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
     debug: Debug = False,

@@ -104,6 +104,11 @@ def runs_where(client: MlflowClient, condition: str, experiments: list[str] | No
     return runs
 
 
+def running_runs(client: MlflowClient) -> list[Run]:
+    """Return every RUNNING run in the experiments of ours that there are."""
+    return runs_where(client, "attributes.status = 'RUNNING'")
+
+
 def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED") -> None:
     """End a run that won't be complete, with the reason as its tag `failure`; where that fails, let it be."""
     with suppress(Exception):

@@ -41,7 +41,7 @@ def of_stored(directory: Path) -> Tags:
     digest = dvc_hash(directory)
     output = Path(os.path.relpath(directory)).as_posix()
     tags = _commit(commit, LOCK) if (commit := _commit_with(digest)) else {"git.commit.source": "unknown"}
-    for stage, outs in _outputs():
+    for stage, outs in outputs():
         if {"path": output, "md5": digest} in outs:
             tags["dvc.stage"] = stage
     return tags
@@ -103,7 +103,7 @@ def _dirty() -> str:
 
 def all_but_outputs() -> list[str]:
     """Return, as git's pathspec, everything but what DVC itself writes: dvc.lock and the outputs."""
-    return _all_but(LOCK, "results", *(str(out["path"]) for _, outs in _outputs() for out in outs))
+    return _all_but(LOCK, "results", *(str(out["path"]) for _, outs in outputs() for out in outs))
 
 
 def _all_but(*written: str) -> list[str]:
@@ -114,7 +114,7 @@ def _changed(pathspec: list[str]) -> str:
     return _git("status", "--porcelain", "--untracked-files=normal", "--", *pathspec)
 
 
-def _outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield each stage in dvc.lock with the path and hash of its outputs; nothing where it can't be read."""
     try:
         lock = YAML(typ="safe").load(Path(LOCK))

@@ -3,7 +3,7 @@
 import queue
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ from pipeline.tracking import (
     evaluation,
     filling,
     lineage,
+    ownership,
     patch,
     projection,
     run_directory,
     store,
 )
 from pipeline.tracking.projection import Point
-from pipeline.tracking.quiet_mlflow import MlflowClient, Run, SystemMetricsMonitor
+from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run, SystemMetricsMonitor
 
 Message = dict[str, Any]
 Messages = queue.Queue[Message]
@@ -32,6 +33,8 @@ def publish(opening: Message, messages: Messages, progress: Progress) -> None:
     """Do what the opening message asks for. Raises what goes wrong."""
     client = connection.connect()
     progress()
+    with suppress(MlflowException):  # what others left is no reason to fail
+        ownership.end_abandoned(client)
     if "evaluation" in opening:
         evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
         return
@@ -41,7 +44,7 @@ def publish(opening: Message, messages: Messages, progress: Progress) -> None:
     tags |= changes.tags
     progress()
     experiment = connection.experiment_id(client, opening["experiment"])
-    run = client.create_run(experiment, run_name=opening["run"], tags=tags)
+    run = client.create_run(experiment, run_name=opening["run"], tags={**tags, **ownership.tags()})
     progress()
     try:
         patch.log(client, run.info.run_id, changes)

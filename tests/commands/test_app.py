@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
     *(
         "check",
+        "doctor",
         "fetch",
         "normalize",
         "fit_regression",

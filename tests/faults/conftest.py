@@ -4,10 +4,16 @@ A test is marked `fault(area, what goes wrong)`; with the fixture `happened` it 
 is marked `slow` too runs in `make faults` only.
 """
 
+import json
+import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
+
+from pipeline.figures.comparison import RUNS
+from tests.repositories import Repository, commit, copy, copy_of_the_project
 
 FAULT, HAPPENED = "fault", "happened"
 Say = Callable[[str], None]
@@ -41,3 +47,34 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("faults")
         for line in sorted(lines.values(), key=lambda line: line[4:]):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Four stages, fetch, normalize, train@softmax-manual and evaluate; the first three ran, untracked."""
+    made = copy_of_the_project(tmp_path_factory.mktemp("four stages") / "répository")
+    yaml = YAML()
+    definition = yaml.load(made.path / "dvc.yaml")
+    stages = definition["stages"]
+    for name in list(stages):
+        if name not in ("check_params", "fetch", "normalize", "train", "evaluate"):
+            del stages[name]
+    stages["train"]["matrix"] = {"model": ["softmax"], "gradient": ["manual"]}
+    yaml.dump(definition, made.path / "dvc.yaml")
+    made.repro("train@softmax-manual", GRADLINE_TRACKING="off")
+    commit(made, "Its outputs")
+    return made
+
+
+@pytest.fixture(scope="session")
+def subset(trained: Repository, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """The same with evaluate. The other runs that it reads are copies: it asks no more of them."""
+    made = copy(trained, tmp_path_factory.mktemp("evaluated") / "répository")
+    run = made.path / "results/runs/softmax-manual"
+    for name in set(RUNS) - {run.name}:
+        shutil.copytree(run, run.with_name(name))
+        record = json.loads((run / "record.json").read_text())
+        (run.with_name(name) / "record.json").write_text(json.dumps({**record, "run": name}))
+    made.repro(GRADLINE_TRACKING="off")
+    commit(made, "Its outputs")
+    return made
