@@ -4,10 +4,15 @@ A test is marked `fault(area, what goes wrong)`; with the fixture `happened` it 
 is marked `slow` too runs in `make faults` only.
 """
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.faults.tracked import Tracked
+from tests.stages.conftest import fill
 
 FAULT, HAPPENED = "fault", "happened"
 Say = Callable[[str], None]
@@ -25,6 +30,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def happened(record_property: Callable[[str, Any], None]) -> Say:
     """Say in a few words what happened, for the row of this fault."""
     return lambda words: record_property(HAPPENED, " ".join(words.split()))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store without runs; creating one takes MLflow seconds, copying it none."""
+    from pipeline.tracking import connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("store") / "mlflow.db"
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+        connection.connect()
+    return path
+
+
+@pytest.fixture
+def tracked(empty_store: Path, tmp_path: Path) -> Tracked:
+    """A project that trains for a second, and its store; a space and an é are in its path."""
+    folder = fill(tmp_path / "a pröject")
+    (folder / ".dvc").mkdir()
+    shutil.copyfile(empty_store, folder / "mlflow.db")
+    return Tracked(folder)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
