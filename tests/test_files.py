@@ -146,7 +146,7 @@ def test_a_swap_that_fails_half_way_puts_the_old_directory_back(folder, director
 
     before = listed(folder)
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(PermissionError), files.replacing(directory):
+    with pytest.raises(UserError, match="make it writable"), files.replacing(directory):
         pass
     assert listed(folder) == before
 

@@ -5,12 +5,15 @@ import socket
 import sys
 
 from pipeline.errors import UserError
-from pipeline.tracking import store
+from pipeline.tracking import schema, store
 
 
 def serve(port: int) -> None:
     """Replace this process by the MLflow server on loopback; UserError where the port is taken."""
     _refuse_taken(port)
+    database = store.database()
+    if database and database.exists():
+        schema.check(database)  # the server would migrate it unasked
     print(f"MLflow UI: http://127.0.0.1:{port} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     os.execv(sys.executable, [*command, "--backend-store-uri", store.uri()])

@@ -1,6 +1,7 @@
 """A client of the store, and the experiments in it. Runs only in processes of its own: imports MLflow."""
 
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -8,20 +9,32 @@ from typing import Any
 from filelock import FileLock
 
 from pipeline.errors import UserError
-from pipeline.tracking import experiments, store
+from pipeline.tracking import experiments, schema, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run
 
 # How long the first user of a new store may take to create it while others wait.
 CREATION = 60.0
 LONGEST_TAG = 5000
+# What is said of an error whose text matches.
+REASONS = {
+    "Connection refused": "connection refused",
+    "timed out": "no answer",
+    r"too many (\d+) error responses": r"it answers with error \1",
+    "RemoteDisconnected|Connection aborted|Connection reset|Remote end closed": "it closes the connection",
+    "database is locked": "another process holds it locked",
+    "disk is full|No space left": "the disk is full",
+}
 
 
 def connect() -> MlflowClient:
     """Return a client of the store, which is created where it is a SQLite file that isn't there yet.
 
-    Raises UserError where there is no place for a store, and MLflow's exceptions where it doesn't answer.
+    Raises UserError where there is no place for a store, or where it is another MLflow's, and exceptions of
+    MLflow and SQLite where it doesn't answer.
     """
     prepare()
+    if database := store.database():
+        schema.check(database)
     return MlflowClient(store.uri())
 
 
@@ -76,16 +89,12 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 def finished_runs(client: MlflowClient, fingerprint: str, experiment: str | None = None) -> list[Run]:
     """Return every FINISHED run of this fingerprint, in one experiment or in all of ours that there are."""
     found = [experiment] if experiment else _experiments(client)
-    condition = f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'"
-    runs: list[Run] = []
-    token = None
-    while found:
-        page = client.search_runs(found, condition, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            break
-    return runs
+    return _search(client, found, f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'")
+
+
+def running(client: MlflowClient) -> list[Run]:
+    """Return every RUNNING run in all of our experiments that there are."""
+    return _search(client, _experiments(client), "attributes.status = 'RUNNING'")
 
 
 def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED") -> None:
@@ -98,12 +107,23 @@ def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED"
 def reason(error: Exception) -> str:
     """Return in one line why MLflow couldn't do something, without credentials."""
     text = str(error)
-    if "Connection refused" in text:
-        return "connection refused"
-    if "timed out" in text:
-        return "no answer"
+    for sign, meaning in REASONS.items():
+        if found := re.search(sign, text):
+            return found.expand(meaning)
     line = next(iter(text.splitlines()), "") or type(error).__name__
     return store.without_credentials(line)[:300]
+
+
+def _search(client: MlflowClient, found: list[str], condition: str) -> list[Run]:
+    runs: list[Run] = []
+    token = None
+    while found:
+        page = client.search_runs(found, condition, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            break
+    return runs
 
 
 def _experiments(client: MlflowClient) -> list[str]:

@@ -17,7 +17,7 @@ import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from pipeline.tracking import run_directory
+from pipeline.tracking import opening, run_directory
 from pipeline.tracking.quiet_mlflow import LoggedModelOutput, MlflowClient, Run, mlflow
 from pipeline.tracking.run_directory import RunDirectory
 
@@ -50,6 +50,7 @@ def log(client: MlflowClient, run: Run, directory: RunDirectory) -> str:
     created = client.create_logged_model(
         run.info.experiment_id, directory.name, source_run_id=run.info.run_id, model_type="classifier"
     )
+    opening.delete_other_models(client, run, created.model_id)
     with tempfile.TemporaryDirectory() as temporary:
         save(Path(temporary), directory, Model(model_id=created.model_id, run_id=run.info.run_id))
         client.log_model_artifacts(created.model_id, temporary)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.tracking import connection, evaluation, filling, lineage, run_directory, store
-from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
+from pipeline.tracking import connection, evaluation, filling, lineage, opening, run_directory, store
+from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.run_directory import RunDirectory
 
 
@@ -19,9 +19,13 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
     directories = [run_directory.read(path) for path in _paths(results / "runs", names)]
     try:
         client = connection.connect()
+        for run in opening.end_abandoned(client):
+            print(f"publish: {run.info.run_name}: an interrupted run is ended")
         added = sum(_add_run(client, directory) for directory in directories)
         evaluated = _add_evaluation(client, results, directories)
-    except (MlflowException, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # MLflow's own, and those of the libraries that it asks, as SQLAlchemy's
         raise UserError(
             f"tracking: {store.shown()}: {connection.reason(error)}; "
             "run `make publish` again when the store answers"
@@ -46,7 +50,7 @@ def _add_run(client: MlflowClient, directory: RunDirectory) -> bool:
     experiment = connection.experiment_id(client, directory.experiment)
     if connection.finished_runs(client, fingerprint, experiment):
         return False
-    run = client.create_run(experiment, run_name=directory.name)
+    run = opening.create(client, experiment, directory.name)
     try:
         filling.fill(client, run, directory, lineage.of_stored(directory.path))
     except BaseException:

@@ -12,6 +12,7 @@ from pipeline.tracking import (
     evaluation,
     filling,
     lineage,
+    opening,
     projection,
     run_directory,
     store,
@@ -27,16 +28,16 @@ Progress = Callable[[], None]
 EVERY = 1.0
 
 
-def publish(opening: Message, messages: Messages, progress: Progress) -> None:
-    """Do what the opening message asks for. Raises what goes wrong."""
+def publish(message: Message, messages: Messages, progress: Progress) -> None:
+    """Do what the first message asks for. Raises what goes wrong."""
     client = connection.connect()
     progress()
-    if "evaluation" in opening:
-        evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
+    if "evaluation" in message:
+        evaluation.add_all(client, Path(message["evaluation"]), Path(message["figures"]), progress)
         return
     tags = lineage.of_this_process()
-    experiment = connection.experiment_id(client, opening["experiment"])
-    run = client.create_run(experiment, run_name=opening["run"], tags=tags)
+    experiment = connection.experiment_id(client, message["experiment"])
+    run = opening.create(client, experiment, message["run"], tags)
     progress()
     try:
         with _system_metrics(run):

@@ -5,12 +5,13 @@ is marked `slow` too runs in `make faults` only.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.faults.servers import Server, free_port
 from tests.faults.tracked import Tracked
 from tests.stages.conftest import fill
 
@@ -51,6 +52,25 @@ def tracked(empty_store: Path, tmp_path: Path) -> Tracked:
     (folder / ".dvc").mkdir()
     shutil.copyfile(empty_store, folder / "mlflow.db")
     return Tracked(folder)
+
+
+@pytest.fixture(scope="session")
+def server(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An MLflow server, for all tests of a process: they find it running."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copyfile(empty_store, folder / "mlflow.db")
+    started = Server(folder, free_port())
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def on_server(server: Server, tmp_path: Path) -> Tracked:
+    """A project with that server, where nobody has a run yet."""
+    project = Tracked(fill(tmp_path / "project"), server.address)
+    for run in project.runs():
+        project.client().delete_run(run.info.run_id)
+    return project
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
