@@ -60,7 +60,9 @@ def server(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("server")
     shutil.copyfile(empty_store, folder / "mlflow.db")
     started = Server(folder, free_port())
-    yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # the tests', which may read a lot
+        yield started
     started.kill()
 
 
