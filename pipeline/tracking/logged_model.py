@@ -18,7 +18,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
 from pipeline.tracking import opening, run_directory
-from pipeline.tracking.quiet_mlflow import LoggedModelOutput, MlflowClient, Run, mlflow
+from pipeline.tracking.quiet_mlflow import LoggedModelOutput, MlflowClient, MlflowException, Run, mlflow
 from pipeline.tracking.run_directory import RunDirectory
 
 LOADER = "pipeline.tracking.scored_model"
@@ -55,8 +55,18 @@ def log(client: MlflowClient, run: Run, directory: RunDirectory) -> str:
         save(Path(temporary), directory, Model(model_id=created.model_id, run_id=run.info.run_id))
         client.log_model_artifacts(created.model_id, temporary)
     client.finalize_logged_model(created.model_id, "READY")
-    client.log_outputs(run.info.run_id, [LoggedModelOutput(created.model_id, step=0)])
+    _log_output(client, run.info.run_id, created.model_id)
     return str(created.model_id)
+
+
+def _log_output(client: MlflowClient, run_id: str, model_id: str) -> None:
+    try:
+        client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
+    except MlflowException:
+        # A server that is asked again, since its reply was lost, refuses what it has already.
+        outputs = client.get_run(run_id).outputs
+        if not outputs or model_id not in [output.model_id for output in outputs.model_outputs]:
+            raise
 
 
 def save(path: Path, directory: RunDirectory, model: Model) -> None:

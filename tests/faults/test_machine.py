@@ -74,6 +74,7 @@ def test_the_clock_does_not_matter(tracked, elsewhere, off, happened):
     happened("the same bytes, tracked under the date that the clock shows")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Machine", "There is no git")
 def test_without_git_the_commit_is_unknown(tracked, elsewhere, tmp_path, happened):
     (tmp_path / "programs").mkdir()

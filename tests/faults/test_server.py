@@ -87,8 +87,10 @@ def test_a_lost_reply_makes_nothing_twice(server, on_server, happened, lost):
     with servers.link(server.port, fault) as address:
         through = at(on_server, address)
         warnings = through.train()
-    if not warnings:  # on a machine with much else to do the stage may have waited long enough
-        assert on_server.statuses() == ["FINISHED"]
+    if lost == "once each":
+        # A machine with much else to do may be too slow for the stage; nothing else may go wrong.
+        assert all("no answer within" in line for line in warnings)
+        assert warnings or on_server.statuses() == ["FINISHED"]
     printed = on_server.publish()
     assert printed[-1] == (ADDED if warnings else THERE)
     on_server.is_complete()

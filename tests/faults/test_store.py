@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.tracking import reporter
 from tests.faults import processes
 from tests.faults.servers import free_port
 from tests.faults.tracked import ADDED, THERE, TOLD, Tracked
@@ -74,6 +75,7 @@ def test_eight_stages_share_a_new_store(tmp_path, happened):
     took, warnings = train(MLFLOW_TRACKING_URI=store)
     lost = sum(map(len, warnings))
     assert all(line.endswith(TOLD) for lines in warnings for line in lines)
+    assert took - alone < reporter.AT_MOST
     # They all leave the same bytes: each must be there for the others to be recognised, and each only once.
     shared = Tracked(projects[0], store)
     assert shared.publish()[-1] == THERE

@@ -62,6 +62,7 @@ def test_not_a_number_is_stored_and_infinity_is_said_to_be_in_the_files(anywhere
     happened("NaN is stored; where there is infinity, a tag says from which step, and in which file")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Tracking", "Parameters longer than MLflow takes, and names beyond ASCII")
 def test_what_is_too_long_is_replaced_by_its_digest_and_what_is_refused_is_named(anywhere, happened):
     leave(anywhere, [{"step": 1, "größe/αβγ": 0.5}], long=LONG, é="ü☃")
