@@ -1,6 +1,7 @@
 """Files and directories written whole or not at all, with the same bytes for the same content."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -11,20 +12,50 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import UserError
+
 # What is being written is named so: the number is its writer's process.
 TEMPORARY = re.compile(r"\.(\d+)(\.new|\.old)?\.tmp$")
+ROOM, RIGHTS = "make room there, then run it again", "make it writable, then run it again"
+# What to do about a disk that takes no more, by the number of the error.
+REMEDIES = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EROFS: RIGHTS,
+    errno.EACCES: RIGHTS,
+    errno.EPERM: RIGHTS,
+}
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a full disk, or one that can't be written, into a UserError that names `path` and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        # NumPy tells of a write that was cut short by its counts alone: "9 requested and 4 written".
+        number = errno.ENOSPC if str(error).endswith(" written") else error.errno
+        if number not in REMEDIES:
+            raise
+        raise UserError(f"{_final(path)}: {os.strerror(number)}; {REMEDIES[number]}") from error
+
+
+def _final(path: Path) -> str:
+    """Return the path without what a temporary name adds to it."""
+    return re.sub(r"(^|/)\.([^/]+)\.\d+\.(?:new\.)?tmp(?=/|$)", r"\1\2", str(path))
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file under a temporary name beside it, then rename it into place; its folder is made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    clear(leftovers(path.parent, path.name))
-    temporary = _temporary(path)
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        clear(leftovers(path.parent, path.name))
+        temporary = _temporary(path)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
+            clear([temporary])
 
 
 def write_text(path: Path, text: str) -> None:
@@ -63,13 +94,16 @@ def replacing(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
-    """Yield an empty directory beside `path`, which is gone after the block; so is what a kill left."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    clear(leftovers(path.parent, path.name))
+    """Yield an empty directory beside `path`, which is gone after the block; so is what a kill left.
+
+    UserError, as of `writing`, where the disk takes no more.
+    """
     directory = _temporary(path, ".new")
     try:
-        directory.mkdir()
-        yield directory
+        with writing(path):
+            clear(leftovers(path.parent, path.name))
+            directory.mkdir(parents=True)
+            yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import files
+from pipeline.errors import UserError
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_temporary_one(folder, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, step, full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="file: No space left on device; make room there"):
         files.write_bytes(folder / "file", b"new")
     assert (folder / "file").read_bytes() == b"old"
     assert listed(folder) == {"file"}
@@ -146,7 +147,7 @@ def test_a_swap_that_fails_half_way_puts_the_old_directory_back(folder, director
 
     before = listed(folder)
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(PermissionError), files.replacing(directory):
+    with pytest.raises(UserError, match="make it writable"), files.replacing(directory):
         pass
     assert listed(folder) == before
 

@@ -35,11 +35,10 @@ def _stage(*arguments: str, debug: bool) -> None:
 
 @app.command()
 def check(debug: Debug = False) -> None:
-    """Check params.yaml; nothing else is run or written."""
-    from pipeline import params
-    from pipeline.params.whole import Params
+    """Check params.yaml, and that DVC finds a repository; nothing is run or written."""
+    from pipeline.commands import check as module
 
-    params.load(Params)
+    module.check(Path.cwd())
 
 
 @app.command()

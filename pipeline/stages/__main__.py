@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from pipeline import params
 from pipeline.errors import UserError
-from pipeline.files import write_json
+from pipeline.files import REMEDIES, write_json
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import keeper, machine
 
@@ -104,7 +104,8 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        remedy = REMEDIES.get(error.errno or 0)
+        return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
     return " ".join(str(error).split()) or type(error).__name__
 
 

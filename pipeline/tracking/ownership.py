@@ -23,23 +23,31 @@ PROCESSES = Path("/proc/self/ns/pid")
 
 
 def tags() -> dict[str, str]:
-    """Return the tag of a run that this process publishes; host and boot as digests, which name nobody."""
-    return {TAG: " ".join([_host(), _boot(), _processes(), str(os.getpid()), _started(os.getpid())])}
+    """Return the tag of one run that this process publishes; host and boot as digests, which name nobody.
+
+    The last word is another one for every run.
+    """
+    process = [_host(), _boot(), _processes(), str(os.getpid()), _started(os.getpid())]
+    return {TAG: " ".join([*process, uuid.uuid4().hex[:12]])}
 
 
-def end_abandoned(client: MlflowClient) -> None:
-    """End every run of ours whose publisher is gone as FAILED, with the reason; MLflow's exceptions pass."""
-    for run in connection.running_runs(client):
-        if is_abandoned(run):
-            process = run.data.tags[TAG].split()[3]
-            failure = f"its publisher, process {process}, ended without a word, as by kill -9"
-            connection.abandon(client, run, failure)
+def end_abandoned(client: MlflowClient) -> list[Run]:
+    """End every run of ours whose publisher is gone as FAILED, with the reason, and return them.
+
+    MLflow's exceptions pass.
+    """
+    abandoned = [run for run in connection.running_runs(client) if is_abandoned(run)]
+    for run in abandoned:
+        process = run.data.tags[TAG].split()[3]
+        failure = f"its publisher, process {process}, was killed or lost the connection"
+        connection.abandon(client, run, failure)
+    return abandoned
 
 
 def is_abandoned(run: Run) -> bool | None:
     """Say whether a RUNNING run's publisher is gone; None where that can't be told from here."""
     match run.data.tags.get(TAG, "").split():
-        case [host, boot, processes, process, started] if host == _host():
+        case [host, boot, processes, process, started, _] if host == _host():
             if (boot, processes) == (_boot(), _processes()):
                 return _started(int(process)) != started
             if boot != _boot() and store.database():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.tracking import connection, evaluation, filling, lineage, ownership, run_directory
+from pipeline.tracking import connection, evaluation, filling, lineage, opening, ownership, run_directory
 from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.run_directory import RunDirectory
 
@@ -19,7 +19,8 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
     directories = [run_directory.read(path) for path in _paths(results / "runs", names)]
     with connection.answering("run `make publish` again when the store answers"):
         client = connection.connect()
-        ownership.end_abandoned(client)
+        for run in ownership.end_abandoned(client):
+            print(f"publish: {run.info.run_name}: an interrupted run is ended")
         added = sum(_add_run(client, directory) for directory in directories)
         evaluated = _add_evaluation(client, results, directories)
     there = len(directories) - added
@@ -42,7 +43,7 @@ def _add_run(client: MlflowClient, directory: RunDirectory) -> bool:
     experiment = connection.experiment_id(client, directory.experiment)
     if connection.finished_runs(client, fingerprint, experiment):
         return False
-    run = client.create_run(experiment, run_name=directory.name, tags=ownership.tags())
+    run = opening.create(client, experiment, directory.name)
     try:
         filling.fill(client, run, directory, lineage.of_stored(directory.path))
     except BaseException:

@@ -12,6 +12,7 @@ from pipeline.tracking import (
     evaluation,
     filling,
     lineage,
+    opening,
     ownership,
     patch,
     projection,
@@ -29,22 +30,22 @@ Progress = Callable[[], None]
 EVERY = 1.0
 
 
-def publish(opening: Message, messages: Messages, progress: Progress) -> None:
-    """Do what the opening message asks for. Raises what goes wrong."""
+def publish(message: Message, messages: Messages, progress: Progress) -> None:
+    """Do what the first message asks for. Raises what goes wrong."""
     client = connection.connect()
     progress()
     with suppress(MlflowException):  # what others left is no reason to fail
         ownership.end_abandoned(client)
-    if "evaluation" in opening:
-        evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
+    if "evaluation" in message:
+        evaluation.add_all(client, Path(message["evaluation"]), Path(message["figures"]), progress)
         return
     tags = lineage.of_this_process()
     # Now, since the user may go on editing while the stage trains.
     changes = patch.take() if tags.get("git.dirty") == "true" else patch.Patch()
     tags |= changes.tags
     progress()
-    experiment = connection.experiment_id(client, opening["experiment"])
-    run = client.create_run(experiment, run_name=opening["run"], tags={**tags, **ownership.tags()})
+    experiment = connection.experiment_id(client, message["experiment"])
+    run = opening.create(client, experiment, message["run"], tags)
     progress()
     try:
         patch.log(client, run.info.run_id, changes)

@@ -45,7 +45,7 @@ def test_a_write_that_fails_leaves_the_old_split_and_nothing_else(
         save(path, array + 1, **options)
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         splits.write(tmp_path / "train", IMAGES, LABELS)
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
     np.testing.assert_array_equal(splits.read(tmp_path / "train")[0], IMAGES)

@@ -6,14 +6,18 @@ is marked `slow` too runs in `make faults` only.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from pipeline.figures.comparison import RUNS
+from tests.faults.servers import Server, free_port
+from tests.faults.tracked import Tracked
 from tests.repositories import Repository, commit, copy, copy_of_the_project
+from tests.stages.conftest import fill
 
 FAULT, HAPPENED = "fault", "happened"
 Say = Callable[[str], None]
@@ -31,6 +35,48 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def happened(record_property: Callable[[str, Any], None]) -> Say:
     """Say in a few words what happened, for the row of this fault."""
     return lambda words: record_property(HAPPENED, " ".join(words.split()))
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite store without runs; creating one takes MLflow seconds, copying it none."""
+    from pipeline.tracking import connection
+
+    with pytest.MonkeyPatch.context() as patch:
+        path = tmp_path_factory.mktemp("store") / "mlflow.db"
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
+        connection.connect()
+    return path
+
+
+@pytest.fixture
+def tracked(empty_store: Path, tmp_path: Path) -> Tracked:
+    """A project that trains for a second, and its store; a space and an é are in its path."""
+    folder = fill(tmp_path / "a pröject")
+    (folder / ".dvc").mkdir()
+    shutil.copyfile(empty_store, folder / "mlflow.db")
+    return Tracked(folder)
+
+
+@pytest.fixture(scope="session")
+def server(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An MLflow server, for all tests of a process: they find it running."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copyfile(empty_store, folder / "mlflow.db")
+    started = Server(folder, free_port())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")  # the tests', which may read a lot
+        yield started
+    started.kill()
+
+
+@pytest.fixture
+def on_server(server: Server, tmp_path: Path) -> Tracked:
+    """A project with that server, where nobody has a run yet."""
+    project = Tracked(fill(tmp_path / "project"), server.address)
+    for run in project.runs():
+        project.client().delete_run(run.info.run_id)
+    return project
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

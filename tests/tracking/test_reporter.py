@@ -160,28 +160,6 @@ with reporting("softmax-manual", experiment="mnist") as report:
     assert "kill -9" in run.data.tags["failure"]
 
 
-def test_a_server_that_refuses_costs_one_warning_without_the_password(
-    leave_run: Callable[..., Path],
-    history: History,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses
-        port = taken.getsockname()[1]
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{port}")
-        with reporting("softmax-manual", experiment="mnist") as report:
-            report.row(history[0])
-            report.finished(leave_run())
-            started = time.monotonic()
-        assert time.monotonic() - started < 6
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert (
-        err == f"warning: tracking: http://127.0.0.1:{port}: connection refused; the run is {FAILING_STORE}\n"
-    )
-
-
 def test_a_server_that_never_answers_costs_one_warning_and_seconds(
     leave_run: Callable[..., Path],
     history: History,
