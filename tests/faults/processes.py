@@ -10,36 +10,40 @@ from tests.repositories import REPOSITORY, surroundings
 # What anything that fails may take.
 SECONDS = 30
 # The system counts the memory of whoever starts a process as that process's own: so it isn't these tests.
-LAUNCH = f"""
+LAUNCH = """
 import resource, subprocess, sys
-ended = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, timeout={SECONDS})
+ended = subprocess.run(sys.argv[2:], stdout=sys.stderr, timeout=float(sys.argv[1]))
 print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and the most memory it held, in MB."""
+    """How a process ended, what it said, and the most memory it held, in MB."""
 
     status: int
-    stderr: str
+    said: str
     peak: float
 
     @property
     def refusal(self) -> str:
         """The one line of a command that was refused, without a traceback."""
-        assert self.status > 0, self.stderr
-        assert "Traceback" not in self.stderr
-        [line] = [line for line in self.stderr.splitlines() if line.startswith("error: ")]
+        assert self.status > 0, self.said
+        assert "Traceback" not in self.said
+        [line] = [line for line in self.said.splitlines() if line.startswith("error: ")]
         return line.removeprefix("error: ")
 
 
 def stage(folder: Path, *arguments: str, **environment: str) -> Ended:
     """Run a stage in a folder; it must end in the time that anything may take."""
+    return module("pipeline.stages", folder, *arguments, **environment)
+
+
+def module(name: str, folder: Path, *arguments: str, seconds: float = SECONDS, **environment: str) -> Ended:
+    """Run a module of the repository's in a folder."""
     quiet = {"GRADLINE_TRACKING": "off", "NO_PROXY": "127.0.0.1", "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "pipeline.stages", *arguments]
     launched = subprocess.run(
-        [sys.executable, "-c", LAUNCH, *command],
+        [sys.executable, "-c", LAUNCH, str(seconds), sys.executable, "-m", name, *arguments],
         cwd=folder,
         env={**surroundings(), **quiet, **environment},
         capture_output=True,
