@@ -16,7 +16,22 @@ from tests.params import shipped
 
 # Whatever a field may be given; what YAML has no JSON for stands as YAML's own words.
 odd = st.sampled_from(
-    [float("nan"), float("inf"), -1, 0, 2**31, 2**64, 10**400, 1e308, 5e-324, "", "\0", "$(id)", "x" * 5000]
+    [
+        float("nan"),
+        float("inf"),
+        -1,
+        0,
+        2**31,
+        2**64,
+        10**400,
+        1e308,
+        5e-324,
+        "",
+        "\0",
+        "$(id)",
+        "x" * 900,
+        "x" * 5000,
+    ]
 )
 value = st.recursive(
     odd | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
