@@ -129,13 +129,13 @@ def test_a_run_that_nobody_ends_is_failed_by_the_next_start(endless, happened, m
     from pipeline.tracking import connection, ownership
 
     client = connection.connect()
-    host, boot, processes, process, started = ownership.tags()[ownership.TAG].split()
+    host, boot, processes, process, started, number = ownership.tags()[ownership.TAG].split()
     others = {
-        "live": (host, boot, processes, process, started),
-        "of a reused number": (host, boot, processes, process, f"{started}0"),
-        "of before a restart": (host, "another", processes, process, started),
-        "in another container": (host, boot, "another", "999999999", started),
-        "on another machine": ("another", "another", processes, "999999999", started),
+        "live": (host, boot, processes, process, started, number),
+        "of a reused number": (host, boot, processes, process, f"{started}0", number),
+        "of before a restart": (host, "another", processes, process, started, number),
+        "in another container": (host, boot, "another", "999999999", started, number),
+        "on another machine": ("another", "another", processes, "999999999", started, number),
     }
     experiment = client.get_experiment_by_name("mnist").experiment_id
     named = {
