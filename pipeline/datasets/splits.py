@@ -6,7 +6,7 @@ takes what is in its cache unread: only these sums tell of a bit that has flippe
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,15 @@ def write(
         np.save(new / LABELS, digits, allow_pickle=False)
         for name, value in (notes or {}).items():
             write_json(new / name, value)
-        names = [IMAGES, LABELS, *(notes or {}), *([os.path.relpath(beside, directory)] if beside else [])]
-        write_text(new / SUMS, "".join(f"{_hash(new / name).hexdigest()}  {name}\n" for name in names))
+        seal(new, [*(notes or {}), *([os.path.relpath(beside, directory)] if beside else [])])
+
+
+def seal(directory: Path, others: Iterable[str] = ()) -> None:
+    """Write the sums of images and labels, and of other files by their paths from the directory."""
+    names = [IMAGES, LABELS, *others]
+    write_text(
+        directory / SUMS, "".join(f"{_hash(directory / name).hexdigest()}  {name}\n" for name in names)
+    )
 
 
 def read(directory: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +81,7 @@ def digest(directory: Path) -> str:
     for name, written in _sums(sums).items():
         path = Path(os.path.normpath(directory / name))
         try:
-            found = _hash(path).hexdigest()
+            found = _hash(directory / name).hexdigest()
         except OSError as error:
             raise UserError(f"{sums}: {path}: {error.strerror}; {REMEDY}") from error
         if found != written:
