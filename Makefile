@@ -13,7 +13,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SI
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -28,8 +28,11 @@ $(INSTALLED): requirements/runtime.txt requirements/development.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/development.txt
 	@touch $@
 
+# Without waiting, any other DVC command that takes three seconds would end this one between two stages.
 repro: setup ## run the pipeline, log it to MLflow, show the comparison
-	@$(ACTIVATE) python -m pipeline check && dvc repro && python -m pipeline docs && python -m pipeline summary
+	@$(ACTIVATE) python -m pipeline check && \
+		{ dvc --wait-for-lock repro || { printf "doctor: " >&2; python -m pipeline doctor >&2; exit 1; }; } && \
+		python -m pipeline docs && python -m pipeline summary
 
 exercises: setup ## run the six exercises: what their authors saw, the answers, and what is checked
 	@$(ACTIVATE) for name in quadratic two_layer spiral digits_cg relu_regression softmax_loops; do \
@@ -79,6 +82,9 @@ bench: setup ## measure our engines beside PyTorch, scikit-learn and plain NumPy
 
 profile: setup ## show what each stage costs beside its work, in a cold run
 	@$(ACTIVATE) python -m benchmarks.profile
+
+screenshots: setup ## look at this repository's runs in a browser, and keep the pictures of docs/review.md
+	@$(ACTIVATE) GRADLINE_SCREENSHOTS=docs/review python -m pytest tests/pipeline/test_ui.py
 
 docs: setup ## write what was produced into README.md and docs/exercises/
 	@$(ACTIVATE) python -m pipeline docs

@@ -33,6 +33,7 @@ def copies(data: Path, folder: Path, count: int) -> Path:
         new[start : start + BLOCK] = distort(images[chosen])
     new.flush()
     np.save(folder / "train" / splits.LABELS, np.tile(labels, count), allow_pickle=False)
+    splits.seal(folder / "train")
     return folder
 
 

@@ -26,7 +26,7 @@ PAGE = ROOT / "docs/serving.md"
 ROUNDS = 5
 START = 60.0
 # Images a request, and requests a round.
-LOADS = ((1, 400), (256, 20))
+LOADS = ((1, 100), (256, 10))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 Run by `make lock`. Both are what pip chose in an empty environment, by exact version.
 """
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,8 +24,15 @@ def main() -> None:
         runtime = install(python, project["project"]["dependencies"])
         development = install(python, project["dependency-groups"]["dev"])
     (HERE / "runtime.txt").write_text(HEADER + "".join(f"{pin}\n" for pin in runtime))
-    extra = [pin for pin in development if pin not in runtime]
+    markers = dict(marked(requirement) for requirement in project["dependency-groups"]["dev"])
+    extra = [f"{pin}{markers.get(pin.split('==')[0], '')}" for pin in development if pin not in runtime]
     (HERE / "development.txt").write_text(HEADER + "-r runtime.txt\n" + "".join(f"{pin}\n" for pin in extra))
+
+
+def marked(requirement: str) -> tuple[str, str]:
+    """Return the name of a requirement, and from the `;` on for which platforms it is meant."""
+    name = re.split(r"[^\w.-]", requirement)[0]
+    return name, requirement[requirement.find(";") :] if ";" in requirement else ""
 
 
 def install(python: Path, requirements: list[str]) -> list[str]:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from pipeline import files
+from pipeline.errors import UserError
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_temporary_one(folder, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, step, full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="file: No space left on device; make room there"):
         files.write_bytes(folder / "file", b"new")
     assert (folder / "file").read_bytes() == b"old"
     assert listed(folder) == {"file"}
@@ -145,7 +147,7 @@ def test_a_swap_that_fails_half_way_puts_the_old_directory_back(folder, director
 
     before = listed(folder)
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(PermissionError), files.replacing(directory):
+    with pytest.raises(UserError, match="make it writable"), files.replacing(directory):
         pass
     assert listed(folder) == before
 
@@ -163,3 +165,34 @@ def test_ctrl_c_after_a_swap_is_still_ctrl_c(folder, directory, monkeypatch):
     with pytest.raises(KeyboardInterrupt), files.replacing(directory) as new:
         (new / "file").write_text("new")
     assert listed(folder) in ({"run", "run/file"}, {"run", "run/deep", "run/deep/old.txt"})
+
+
+def gone():
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize("age", ["new", "old"])
+def test_the_next_writer_removes_what_a_killed_one_left_and_nothing_of_a_live_one(directory, age):
+    left, live, another = (
+        directory.with_name(name)
+        for name in (f".run.{gone()}.{age}.tmp", f".run.{os.getppid()}.new.tmp", f".other.{gone()}.new.tmp")
+    )
+    for path in (left, live, another):
+        path.mkdir()
+    with files.replacing(directory) as new:
+        (new / "new.txt").write_text("new")
+    assert not left.exists()
+    assert live.exists()
+    assert another.exists()
+    assert files.leftovers(directory.parent) == [another]
+
+
+def test_the_next_writer_of_a_file_removes_what_a_killed_one_left(folder):
+    files.write_bytes(folder / "file", b"old")
+    left = folder / f".file.{gone()}.tmp"
+    left.write_bytes(b"ha")
+    files.write_bytes(folder / "file", b"new")
+    assert listed(folder) == {"file"}

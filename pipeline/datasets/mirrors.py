@@ -9,6 +9,7 @@ import httpx
 from pipeline.datasets.mnist import IdxFile
 from pipeline.datasets.progress import Progress
 from pipeline.datasets.verification import SourceError
+from pipeline.files import writing
 
 MOST_REDIRECTS = 5
 # Seconds without a byte after which a mirror is given up, however far off the deadline is.
@@ -67,7 +68,7 @@ async def _save(response: httpx.Response, path: Path, most: int, progress: Progr
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
     done = 0
-    with path.open("wb") as file:
+    with writing(path), path.open("wb") as file:
         async for chunk in response.aiter_raw():
             done += len(chunk)
             if done > most:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.datasets.mnist import IdxFile
+from pipeline.files import writing
 
 CHUNK = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
@@ -47,7 +48,7 @@ def copy(source: Readable, destination: Path, expected: IdxFile) -> None:
     """
     digest = hashlib.sha256()
     left = expected.size + 1
-    with destination.open("wb") as file:
+    with writing(destination), destination.open("wb") as file:
         while left and (chunk := source.read(min(CHUNK, left))):
             file.write(chunk)
             digest.update(chunk)

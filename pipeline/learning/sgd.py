@@ -29,6 +29,15 @@ def learning_rates(schedule: Schedule, initial: float, decay: float, epochs: int
     }[schedule]
 
 
+def largest_stable_rate(curvature: float, momentum: float) -> float:
+    """Return the learning rate below which descent on a loss of at most this curvature can't diverge.
+
+    Along an eigenvector of the Hessian, of eigenvalue λ, the steps of momentum μ shrink while ηλ is below
+    2(1 + μ) (Polyak 1964).
+    """
+    return 2 * (1 + momentum) / curvature
+
+
 def minibatches(
     samples: int, batch_size: int, replacement: bool, rng: np.random.Generator, window: int | None = None
 ) -> Iterator[np.ndarray]:

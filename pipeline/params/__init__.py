@@ -28,6 +28,8 @@ READ = "gradline.params.read"
 # Shows a value in a message: nested aliases make it endless where it is short in the file.
 _brief = reprlib.Repr()
 _brief.maxlevel = 2
+# Characters of the file's own that a message repeats: a key may be of any length.
+LONGEST = 300
 
 
 def path() -> Path:
@@ -148,5 +150,7 @@ def _shown(value: Any) -> str:
 
 
 def _line(text: str) -> str:
-    """Return the text on one line, without what could steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    """Return the text on one line, cut where it is long, without what could steer a terminal."""
+    line = " ".join(text.split())
+    line = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -18,9 +18,9 @@ from typing import NoReturn
 
 from pipeline import params
 from pipeline.errors import UserError
-from pipeline.files import write_json
+from pipeline.files import REMEDIES, write_json
 from pipeline.params.threads import ThreadsParams
-from pipeline.stages import machine
+from pipeline.stages import keeper, machine
 
 # Stages that move or check bytes, and compute none: no thread or library can change what they leave.
 MOVING = ("check_params", "fetch")
@@ -38,6 +38,7 @@ def main(arguments: list[str]) -> None:
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
+        keeper.end_with_dvc()
         _run(*(argument for argument in arguments if argument != "--debug"))
     except (UserError, OSError, MemoryError) as error:
         if "--debug" in arguments:
@@ -65,9 +66,10 @@ def _run(name: str = "", *arguments: str) -> None:
         inspect.signature(stage.main).bind(*arguments)
     except TypeError as error:
         raise UserError(f"stage {name!r}: {error}; it takes {inspect.signature(stage.main)}") from None
-    started = time.perf_counter()
-    stage.main(*arguments)
-    _record(name in COMPUTING, time.perf_counter() - started)
+    with keeper.alone([name, *arguments]):
+        started = time.perf_counter()
+        stage.main(*arguments)
+        _record(name in COMPUTING, time.perf_counter() - started)
 
 
 def _record(computes: bool, seconds: float) -> None:
@@ -102,7 +104,8 @@ def _terminate(number: int, frame: object) -> NoReturn:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        remedy = REMEDIES.get(error.errno or 0)
+        return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
     return " ".join(str(error).split()) or type(error).__name__
 
 

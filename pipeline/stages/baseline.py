@@ -74,7 +74,8 @@ def _check(fitted: Fitted, name: str) -> float:
     if not difference <= AGREEMENT:
         raise UserError(
             f"{name}: its coefficients in our forward give probabilities that differ from scikit-learn's "
-            f"own by {difference:.1e}, more than {AGREEMENT:.0e}; the conversion is wrong"
+            f"own by {difference:.1e}, more than {AGREEMENT:.0e}; the conversion is wrong, or a setting "
+            "too extreme"
         )
     return float((ours.argmax(1) == labels).mean())
 

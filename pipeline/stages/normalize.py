@@ -6,13 +6,13 @@ import numpy as np
 
 from pipeline import params
 from pipeline.datasets import mnist, normalization, splits
-from pipeline.files import write_json
 from pipeline.learning.randomness import generator
 from pipeline.params.normalize import NormalizeParams
 from pipeline.params.seed import SeedParams
 
 RAW = Path("data/raw")
 NORMALIZED = Path("data/normalized")
+MOMENTS = NORMALIZED / "normalization.safetensors"
 # Beside the 20×20 digits: the share of the ink that lay outside of the box.
 CROP = "crop.json"
 
@@ -26,7 +26,7 @@ def main() -> None:
     train, validation = normalization.split(labels, settings.validation, generator(seed, "split"))
     standardization = normalization.fit(images[train].reshape(len(train), -1), settings.standardization)
 
-    standardization.save(NORMALIZED / "normalization.safetensors")
+    standardization.save(MOMENTS)
     _write("train", standardization, images[train], labels[train])
     _write("validation", standardization, images[validation], labels[validation])
     _write("test", standardization, raw.test_images[: settings.limit], raw.test_labels[: settings.limit])
@@ -34,11 +34,10 @@ def main() -> None:
     digits, digit_labels, lost = normalization.digits(
         images, labels, settings.digits_per_class, generator(seed, "digits")
     )
-    splits.write(NORMALIZED / "digits", digits, digit_labels)
-    write_json(NORMALIZED / "digits" / CROP, {"ink_lost": lost})
+    splits.write(NORMALIZED / "digits", digits, digit_labels, notes={CROP: {"ink_lost": lost}})
 
 
 def _write(
     name: str, standardization: normalization.Standardization, images: np.ndarray, labels: np.ndarray
 ) -> None:
-    splits.write(NORMALIZED / name, standardization.apply(images), labels)
+    splits.write(NORMALIZED / name, standardization.apply(images), labels, beside=MOMENTS)

@@ -47,7 +47,8 @@ def main(model_name: str, gradient_name: str) -> None:
             device = settings.device if gradient_name == "autograd" else "cpu"
             trained = _train(models.get(model_name), engine, device, settings, seed, observe)
         except training.DivergedError as error:
-            raise UserError(f"params.yaml: {section}: {error}") from error
+            stable = _largest_stable_rate(models.get(model_name), settings)
+            raise UserError(f"params.yaml: {section}: {error}{stable}") from error
         report.finished(_write_run(name, model_name, gradient_name, settings, trained))
 
 
@@ -83,6 +84,17 @@ def _train(
         distort=_distort(inputs, engine, device, settings, seed),
     )
     return training.fit(model, engine, native, train, validation, schedule, observe)
+
+
+def _largest_stable_rate(model: models.Model, settings: TrainParams) -> str:
+    """Say below which learning rate training is stable, where the model knows how curved its loss can be."""
+    largest_curvature = getattr(model, "largest_curvature", None)
+    if largest_curvature is None:
+        return ""
+    images, _ = splits.read(records.NORMALIZED / "train")
+    penalty = Penalty(settings.penalty.kind, settings.penalty.strength).coefficient(len(images))
+    rate = sgd.largest_stable_rate(largest_curvature(images) + 2 * penalty, settings.momentum)
+    return f": on all images at once, this momentum is stable below a learning rate of {rate:.2g}"
 
 
 def _distort(

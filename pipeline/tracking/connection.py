@@ -1,29 +1,56 @@
 """A client of the store, and the experiments in it. Runs only in processes of its own: imports MLflow."""
 
 import os
+import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import UserError
-from pipeline.tracking import experiments, store
+from pipeline.tracking import experiments, schema, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run
 
 # How long the first user of a new store may take to create it while others wait.
 CREATION = 60.0
 LONGEST_TAG = 5000
+# What a store that can't be had raises: MLflow's own, and what it lets pass of the libraries that it asks.
+ERRORS = (MlflowException, OSError, sqlite3.Error, SQLAlchemyError)
+# What is said of an error whose text matches.
+REASONS = {
+    "Connection refused": "connection refused",
+    "error code 401": "user or password is wrong; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+    "timed out": "no answer",
+    r"too many (\d+) error responses": r"it answers with error \1",
+    "RemoteDisconnected|Connection aborted|Connection reset|Remote end closed": "it closes the connection",
+    "database is locked": "another process holds it locked",
+    "disk is full|No space left": "the disk is full",
+}
 
 
 def connect() -> MlflowClient:
     """Return a client of the store, which is created where it is a SQLite file that isn't there yet.
 
-    Raises UserError where there is no place for a store, and MLflow's exceptions where it doesn't answer.
+    Raises UserError where there is no place for a store, or where it is another MLflow's, and exceptions of
+    MLflow and SQLite where it doesn't answer.
     """
     prepare()
+    if database := store.database():
+        schema.check(database)
     return MlflowClient(store.uri())
+
+
+@contextmanager
+def answering(remedy: str = "try again when the store answers") -> Iterator[None]:
+    """Raise UserError in one line, with the remedy, where the store doesn't do what the block asks of it."""
+    try:
+        yield
+    except ERRORS as error:
+        raise UserError(f"tracking: {store.shown()}: {reason(error)}; {remedy}") from error
 
 
 def import_store() -> None:
@@ -76,17 +103,28 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 
 def finished_runs(client: MlflowClient, fingerprint: str, experiment: str | None = None) -> list[Run]:
     """Return every FINISHED run of this fingerprint, in one experiment or in all of ours that there are."""
-    found = [experiment] if experiment else _experiments(client)
     condition = f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'"
+    return runs_where(client, condition, [experiment] if experiment else None)
+
+
+def runs_where(client: MlflowClient, condition: str, experiments: list[str] | None = None) -> list[Run]:
+    """Return every run of which MLflow's filter holds, the newest first; in all experiments of ours."""
+    found = _experiments(client) if experiments is None else experiments
+    newest_first = ["attributes.start_time DESC"]
     runs: list[Run] = []
     token = None
     while found:
-        page = client.search_runs(found, condition, page_token=token)
+        page = client.search_runs(found, condition, order_by=newest_first, page_token=token)
         runs += page
         token = page.token
         if not token:
             break
     return runs
+
+
+def running_runs(client: MlflowClient) -> list[Run]:
+    """Return every RUNNING run in the experiments of ours that there are."""
+    return runs_where(client, "attributes.status = 'RUNNING'")
 
 
 def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED") -> None:
@@ -96,26 +134,12 @@ def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED"
         client.set_terminated(run.info.run_id, status)
 
 
-@contextmanager
-def answering() -> Iterator[None]:
-    """Turn what goes wrong with the store inside the block into a UserError."""
-    try:
-        yield
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"tracking: {store.shown()}: {reason(error)}; try again when the store answers"
-        ) from error
-
-
 def reason(error: Exception) -> str:
     """Return in one line why MLflow couldn't do something, without credentials."""
     text = str(error)
-    if "Connection refused" in text:
-        return "connection refused"
-    if "error code 401" in text:
-        return "user or password is wrong; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-    if "timed out" in text:
-        return "no answer"
+    for sign, meaning in REASONS.items():
+        if found := re.search(sign, text):
+            return found.expand(meaning)
     line = next(iter(text.splitlines()), "") or type(error).__name__
     return store.without_credentials(line)[:300]
 

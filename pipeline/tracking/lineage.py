@@ -1,4 +1,4 @@
-"""Where a run comes from: the commit, the DVC stage and experiment, as tags."""
+"""Where a run comes from: the commit, the DVC stage and experiment, the kind of machine, as tags."""
 
 import hashlib
 import json
@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from threadpoolctl import threadpool_info
 
 from pipeline.tracking import run_directory
 
@@ -28,7 +29,7 @@ Tags = dict[str, str]
 
 def of_this_process() -> Tags:
     """Return the tags of a run that is being made: by the commit that is checked out, in DVC's stage."""
-    tags = {tag: os.environ[name] for name, tag in DVC_TAGS.items() if os.environ.get(name)}
+    tags = {tag: os.environ[name] for name, tag in DVC_TAGS.items() if os.environ.get(name)} | _blas()
     commit = _git("rev-parse", "HEAD")
     if not commit:
         return {**tags, "git.commit.source": "unknown"}
@@ -40,7 +41,7 @@ def of_stored(directory: Path) -> Tags:
     digest = dvc_hash(directory)
     output = Path(os.path.relpath(directory)).as_posix()
     tags = _commit(commit, LOCK) if (commit := _commit_with(digest)) else {"git.commit.source": "unknown"}
-    for stage, outs in _outputs():
+    for stage, outs in outputs():
         if {"path": output, "md5": digest} in outs:
             tags["dvc.stage"] = stage
     return tags
@@ -78,20 +79,42 @@ def _commit_with(digest: str) -> str | None:
     return None
 
 
+def _blas() -> Tags:
+    """Return what decides the bits besides code and data: the BLAS, and the threads that the stage holds.
+
+    This process has the stage's processor and environment, in which the stage's launcher sets the threads.
+    """
+    library = next((library for library in threadpool_info() if library["user_api"] == "blas"), None)
+    if library is None:
+        return {}
+    return {
+        "blas.architecture": library.get("architecture", library["internal_api"]),
+        "blas.threads": os.environ.get("OMP_NUM_THREADS", str(library["num_threads"])),
+    }
+
+
 def _dirty() -> str:
     """Say whether anything but what DVC itself writes differs from the commit."""
-    changed = _changed(LOCK, "results")
+    changed = _changed(_all_but(LOCK, "results"))
     if changed:  # only then: to read dvc.lock takes longer than to ask git
-        changed = _changed(LOCK, "results", *(str(out["path"]) for _, outs in _outputs() for out in outs))
+        changed = _changed(all_but_outputs())
     return "true" if changed else "false"
 
 
-def _changed(*written: str) -> str:
-    excluded = (f":(exclude,literal){path}" for path in dict.fromkeys(written))
-    return _git("status", "--porcelain", "--", ".", *excluded)
+def all_but_outputs() -> list[str]:
+    """Return, as git's pathspec, everything but what DVC itself writes: dvc.lock and the outputs."""
+    return _all_but(LOCK, "results", *(str(out["path"]) for _, outs in outputs() for out in outs))
 
 
-def _outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _all_but(*written: str) -> list[str]:
+    return [".", *(f":(exclude,literal){path}" for path in dict.fromkeys(written))]
+
+
+def _changed(pathspec: list[str]) -> str:
+    return _git("status", "--porcelain", "--untracked-files=normal", "--", *pathspec)
+
+
+def outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Yield each stage in dvc.lock with the path and hash of its outputs; nothing where it can't be read."""
     try:
         lock = YAML(typ="safe").load(Path(LOCK))

@@ -18,8 +18,8 @@ import numpy as np
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 
-from pipeline.tracking import run_directory
-from pipeline.tracking.quiet_mlflow import LoggedModelOutput, MlflowClient, Run, mlflow
+from pipeline.tracking import opening, run_directory
+from pipeline.tracking.quiet_mlflow import MlflowClient, Run, mlflow
 from pipeline.tracking.run_directory import RunDirectory
 
 LOADER = "pipeline.tracking.scored_model"
@@ -51,11 +51,12 @@ def log(client: MlflowClient, run: Run, directory: RunDirectory) -> str:
     created = client.create_logged_model(
         run.info.experiment_id, directory.name, source_run_id=run.info.run_id, model_type="classifier"
     )
+    opening.delete_other_models(client, run, created.model_id)
     with tempfile.TemporaryDirectory() as temporary:
         save(Path(temporary), directory, Model(model_id=created.model_id, run_id=run.info.run_id))
         client.log_model_artifacts(created.model_id, temporary)
     client.finalize_logged_model(created.model_id, "READY")
-    client.log_outputs(run.info.run_id, [LoggedModelOutput(created.model_id, step=0)])
+    opening.log_output(client, run.info.run_id, created.model_id)
     return str(created.model_id)
 
 

@@ -55,8 +55,17 @@ def parameters(record: Mapping[str, Any]) -> dict[str, str]:
     A value too long for MLflow is replaced by its digest, which says where it stands in full.
     """
     own = {key: record[key] for key in record if key not in NOT_PARAMETERS}
-    flat = {**dict(_flatten(own)), **dict(_flatten(record.get("parameters", {})))}
+    flat = {**dict(flatten(own)), **dict(flatten(record.get("parameters", {})))}
     return {name: _short(value) for name, value in flat.items()}
+
+
+def flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each leaf as text, under its dotted name: true, null and lists as in params.yaml."""
+    if isinstance(value, Mapping) and value:
+        for key, inner in value.items():
+            yield from flatten(inner, f"{prefix}.{key}" if prefix else str(key))
+    elif prefix:
+        yield prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def parameters_digest(record: Mapping[str, Any]) -> str:
@@ -113,12 +122,10 @@ def datasets(record: Mapping[str, Any]) -> list[DatasetPart]:
 def description(directory: RunDirectory, tags: Mapping[str, str]) -> str:
     """Return in Markdown what the run is, what to look at, and how it was made."""
     record = directory.record
-    commit, dirty = tags.get("git.commit"), tags.get("git.dirty") == "true"
+    commit = tags.get("git.commit")
     made = {
         "Command": f"`dvc repro {tags['dvc.stage']}`" if "dvc.stage" in tags else "`dvc repro`",
-        "Commit": f"`{commit}`{', with changes that are not committed' if dirty else ''}"
-        if commit
-        else "unknown",
+        "Commit": f"`{commit}`{_changes(tags)}" if commit else "unknown",
         "Derivation": _derivation(record),
         "Experiment": f"`{tags['dvc.exp.name']}`" if "dvc.exp.name" in tags else "",
         **{
@@ -137,6 +144,12 @@ def description(directory: RunDirectory, tags: Mapping[str, str]) -> str:
             *(f"- {name}: {value}" for name, value in made.items() if value),
         ]
     )
+
+
+def _changes(tags: Mapping[str, str]) -> str:
+    if tags.get("git.dirty") != "true":
+        return ""
+    return f", with changes that are not committed: {tags.get('git.patch', '`patch.diff`')}"
 
 
 def _derivation(record: Mapping[str, Any]) -> str:
@@ -160,15 +173,6 @@ def _look_at(directory: RunDirectory) -> str:
     parts = [f"the curves of {' and '.join(f'`{name}`' for name in shown)}"] if shown else []
     parts += ["`test/error` with its 95% interval and the artifacts in `evaluation/`, once it is evaluated"]
     return "; ".join(parts)
-
-
-def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each leaf as text, under its dotted name: true, null and lists as in params.yaml."""
-    if isinstance(value, Mapping) and value:
-        for key, inner in value.items():
-            yield from _flatten(inner, f"{prefix}.{key}" if prefix else str(key))
-    elif prefix:
-        yield prefix, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _short(value: str) -> str:

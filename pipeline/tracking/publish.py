@@ -11,11 +11,12 @@ from pipeline.tracking import (
     evaluation,
     filling,
     lineage,
+    opening,
+    ownership,
     run_directory,
     scored_run,
-    store,
 )
-from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
+from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.run_directory import RunDirectory
 
 
@@ -29,15 +30,12 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
     for path in paths:
         scored_run.require_harmless(path)
     directories = [run_directory.read(path) for path in paths]
-    try:
+    with connection.answering("run `make publish` again when the store answers"):
         client = connection.connect()
+        for run in ownership.end_abandoned(client):
+            print(f"publish: {run.info.run_name}: an interrupted run is ended")
         added = sum(_add_run(client, directory) for directory in directories)
         measured = _add_evaluation(client, results, directories)
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"tracking: {store.shown()}: {connection.reason(error)}; "
-            "run `make publish` again when the store answers"
-        ) from error
     there = len(directories) - added
     print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {_runs(measured)}")
 
@@ -58,7 +56,7 @@ def _add_run(client: MlflowClient, directory: RunDirectory) -> bool:
     experiment = connection.experiment_id(client, directory.experiment)
     if connection.finished_runs(client, fingerprint, experiment):
         return False
-    run = client.create_run(experiment, run_name=directory.name)
+    run = opening.create(client, experiment, directory.name)
     try:
         filling.fill(client, run, directory, lineage.of_stored(directory.path))
     except BaseException:

@@ -18,7 +18,7 @@ from typing import IO
 import psutil
 
 from pipeline.errors import UserError
-from pipeline.tracking import warm
+from pipeline.tracking import store, warm
 
 # Seconds for everything that is left to do when the stage has ended.
 AT_MOST = 90
@@ -57,7 +57,7 @@ def _publish() -> None:
             connection.prepare()
         streaming.publish(json.loads(first), messages, lambda: _say(answers, "progress"))
     except UserError as error:
-        _say(answers, f"failed {error}")
+        _say(answers, f"failed {str(error).removeprefix(f'{store.shown()}: ')}")  # the stage names it
     except Exception as error:
         _say(answers, f"failed {connection.reason(error)}")
 

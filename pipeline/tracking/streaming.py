@@ -3,7 +3,7 @@
 import queue
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from pipeline.tracking import (
     evaluation,
     filling,
     lineage,
+    opening,
+    ownership,
+    patch,
     projection,
     run_directory,
     store,
 )
 from pipeline.tracking.projection import Point
-from pipeline.tracking.quiet_mlflow import MlflowClient, Run, SystemMetricsMonitor
+from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run, SystemMetricsMonitor
 
 Message = dict[str, Any]
 Messages = queue.Queue[Message]
@@ -27,18 +30,25 @@ Progress = Callable[[], None]
 EVERY = 1.0
 
 
-def publish(opening: Message, messages: Messages, progress: Progress) -> None:
-    """Do what the opening message asks for. Raises what goes wrong."""
+def publish(message: Message, messages: Messages, progress: Progress) -> None:
+    """Do what the first message asks for. Raises what goes wrong."""
     client = connection.connect()
     progress()
-    if "evaluation" in opening:
-        evaluation.add_all(client, Path(opening["evaluation"]), Path(opening["figures"]), progress)
+    with suppress(MlflowException):  # what others left is no reason to fail
+        ownership.end_abandoned(client)
+    if "evaluation" in message:
+        evaluation.add_all(client, Path(message["evaluation"]), Path(message["figures"]), progress)
         return
     tags = lineage.of_this_process()
-    experiment = connection.experiment_id(client, opening["experiment"])
-    run = client.create_run(experiment, run_name=opening["run"], tags=tags)
+    # Now, since the user may go on editing while the stage trains.
+    changes = patch.take() if tags.get("git.dirty") == "true" else patch.Patch()
+    tags |= changes.tags
+    progress()
+    experiment = connection.experiment_id(client, message["experiment"])
+    run = opening.create(client, experiment, message["run"], tags)
     progress()
     try:
+        patch.log(client, run.info.run_id, changes)
         with _system_metrics(run):
             streamed, end = _stream(client, run, messages, progress)
         _end(client, run, tags, streamed, end, progress)

@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 COMMANDS = {
     *(
         "check",
+        "doctor",
         "fetch",
         "normalize",
         "fit_regression",
@@ -24,8 +25,8 @@ COMMANDS = {
         "baseline",
         "evaluate",
     ),
-    *("exercise", "summary", "report", "docs", "publish", "promote"),
-    *("ui", "serve", "predict", "demo", "reproduce"),
+    *("exercise", "summary", "report", "docs", "publish", "runs", "diff", "verify", "ui"),
+    *("promote", "serve", "team-server", "predict", "demo", "reproduce"),
 }
 
 
@@ -135,7 +136,7 @@ def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_pa
     assert all(f"make {target}" in out for target in ("ui", "demo", "report", "reproduce"))
 
 
-@pytest.mark.parametrize("server", ["ui", "serve"])
+@pytest.mark.parametrize("server", ["ui", "serve", "demo"])
 def test_a_taken_port_is_named_with_another(call, server):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

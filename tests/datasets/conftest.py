@@ -1,5 +1,5 @@
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.datasets import cache, download
 from pipeline.datasets.mnist import FILES
-from tests.datasets.fake_sources import Exchange, Fetch, Serve, Server, Tiny, idx
+from tests.datasets.fake_sources import Fetch, Serve, Server, Tiny, idx, serving
 
 
 @pytest.fixture
@@ -24,17 +24,8 @@ def tiny() -> Tiny:
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    servers: list[Server] = []
-
-    def start(behaviour: Callable[[Exchange], None]) -> Server:
-        servers.append(Server(behaviour))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.over.set()
-        server.shutdown()
-        server.server_close()
+    with serving() as start:
+        yield start
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import hashlib
 import io
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +22,7 @@ NOBODY = "http://127.0.0.1:9/"  # a port that refuses connections
 
 Fetch = Callable[..., str]
 Serve = Callable[[Callable[["Exchange"], None]], "Server"]
+Fault = Callable[["Exchange", "Tiny"], None]
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -101,6 +103,22 @@ class Server(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/"
 
 
+@contextmanager
+def serving() -> Iterator[Serve]:
+    """Yield what starts a server; all are ended when the block is left."""
+    servers: list[Server] = []
+
+    def start(behaviour: Callable[[Exchange], None]) -> Server:
+        servers.append(Server(behaviour))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.over.set()
+        server.shutdown()
+        server.server_close()
+
+
 def compressed(tiny: Tiny, directory: Path) -> Path:
     directory.mkdir()
     for name, data in tiny.content.items():
@@ -130,3 +148,79 @@ def refused(fetch: Fetch, source: str, deadline: float = 10) -> str:
         fetch(source, deadline=deadline)
     assert "\n" not in str(caught.value)
     return str(caught.value).removeprefix(f"fetch: no source has the files: {source}: ").partition("; put")[0]
+
+
+# How a mirror can be at fault.
+
+
+def lies(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(bytes(len(tiny.content[exchange.wanted]))))
+
+
+def says_so_in_html(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"<html>Log in to the hotel's network</html>")
+
+
+def cuts_off(exchange: Exchange, tiny: Tiny) -> None:
+    body = gzip.compress(tiny.content[exchange.wanted])
+    exchange.answer(body[: len(body) // 2], length=len(body))
+
+
+def cuts_off_unnoticed(exchange: Exchange, tiny: Tiny) -> None:
+    body = gzip.compress(tiny.content[exchange.wanted])
+    exchange.answer(body[: len(body) // 2])
+
+
+def damages(exchange: Exchange, tiny: Tiny) -> None:
+    body = bytearray(gzip.compress(tiny.content[exchange.wanted]))
+    body[12] ^= 0xFF
+    exchange.answer(bytes(body))
+
+
+def has_nothing(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(tiny.content[exchange.wanted]), status=404)
+
+
+def goes_in_circles(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"", status=302, Location=exchange.path)
+
+
+def points_at_a_file(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"", status=302, Location="file:///etc/passwd")
+
+
+def stalls(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.server.over.wait()
+
+
+def stalls_midway(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(tiny.content[exchange.wanted])[:50], length=10_000)
+    exchange.server.over.wait()
+
+
+def drips(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(b"", length=10_000)
+    while not exchange.server.over.wait(0.01):
+        exchange.wfile.write(b"\x1f")
+
+
+def drips_headers(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.wfile.write(b"HTTP/1.0 200 OK\r\n")
+    while not exchange.server.over.wait(0.01):
+        exchange.wfile.write(b"X-Drip: 1\r\n")
+
+
+def is_too_long(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.answer(gzip.compress(tiny.content[exchange.wanted] + b"\0"))
+
+
+def bombs(exchange: Exchange, tiny: Tiny) -> None:
+    body = tiny.content[exchange.wanted]
+    exchange.answer(gzip.compress(bytes(20 << 20) if exchange.wanted == FIRST else body))
+
+
+def never_ends(exchange: Exchange, tiny: Tiny) -> None:
+    exchange.send_response(200)
+    exchange.end_headers()
+    while not exchange.server.over.is_set():
+        exchange.wfile.write(bytes(1 << 16))

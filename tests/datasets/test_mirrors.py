@@ -2,18 +2,17 @@
 
 import gzip
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pipeline.datasets import mirrors
-from tests.datasets.fake_sources import FIRST, Exchange, Fetch, Serve, Server, Tiny, refused
+from tests.datasets import fake_sources as fake
+from tests.datasets.fake_sources import FIRST, Exchange, Fault, Fetch, Serve, Server, Tiny, refused
 
 # Of a source that only its deadline ends, and of the others, which end long before on any machine.
 SHORT, LONG = 1.0, 60.0
-Fault = Callable[[Exchange, Tiny], None]
 
 
 def test_a_mirror_brings_the_four_files_and_nothing_else(
@@ -32,95 +31,22 @@ def test_a_mirror_that_serves_the_files_plain_will_do(
     assert tiny.is_in(raw)
 
 
-def lies(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(gzip.compress(bytes(len(tiny.content[exchange.wanted]))))
-
-
-def says_so_in_html(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(b"<html>Log in to the hotel's network</html>")
-
-
-def cuts_off(exchange: Exchange, tiny: Tiny) -> None:
-    body = gzip.compress(tiny.content[exchange.wanted])
-    exchange.answer(body[: len(body) // 2], length=len(body))
-
-
-def cuts_off_unnoticed(exchange: Exchange, tiny: Tiny) -> None:
-    body = gzip.compress(tiny.content[exchange.wanted])
-    exchange.answer(body[: len(body) // 2])
-
-
-def damages(exchange: Exchange, tiny: Tiny) -> None:
-    body = bytearray(gzip.compress(tiny.content[exchange.wanted]))
-    body[12] ^= 0xFF
-    exchange.answer(bytes(body))
-
-
-def has_nothing(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(gzip.compress(tiny.content[exchange.wanted]), status=404)
-
-
-def goes_in_circles(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(b"", status=302, Location=exchange.path)
-
-
-def points_at_a_file(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(b"", status=302, Location="file:///etc/passwd")
-
-
-def stalls(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.server.over.wait()
-
-
-def stalls_midway(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(gzip.compress(tiny.content[exchange.wanted])[:50], length=10_000)
-    exchange.server.over.wait()
-
-
-def drips(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(b"", length=10_000)
-    while not exchange.server.over.wait(0.01):
-        exchange.wfile.write(b"\x1f")
-
-
-def drips_headers(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.wfile.write(b"HTTP/1.0 200 OK\r\n")
-    while not exchange.server.over.wait(0.01):
-        exchange.wfile.write(b"X-Drip: 1\r\n")
-
-
-def is_too_long(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.answer(gzip.compress(tiny.content[exchange.wanted] + b"\0"))
-
-
-def bombs(exchange: Exchange, tiny: Tiny) -> None:
-    body = tiny.content[exchange.wanted]
-    exchange.answer(gzip.compress(bytes(20 << 20) if exchange.wanted == FIRST else body))
-
-
-def never_ends(exchange: Exchange, tiny: Tiny) -> None:
-    exchange.send_response(200)
-    exchange.end_headers()
-    while not exchange.server.over.is_set():
-        exchange.wfile.write(bytes(1 << 16))
-
-
 FAULTS = {
-    lies: "wrong bytes (SHA-256 ",
-    says_so_in_html: f"{FIRST}: 42 of 23536 bytes",
-    cuts_off: "RemoteProtocolError: peer closed connection",
-    cuts_off_unnoticed: "damaged gzip: Compressed file ended",
-    damages: "damaged gzip: ",
-    has_nothing: f"{FIRST}.gz: HTTP 404",
-    goes_in_circles: f"{FIRST}.gz: more than 5 redirects",
-    points_at_a_file: "UnsupportedProtocol: ",
-    stalls: f"not done within {SHORT:g} s",
-    stalls_midway: f"not done within {SHORT:g} s",
-    drips: f"not done within {SHORT:g} s",
-    drips_headers: f"not done within {SHORT:g} s",
-    is_too_long: f"{FIRST}: more than 23536 bytes",
-    bombs: f"{FIRST}: more than 23536 bytes",
-    never_ends: f"{FIRST}.gz: more than 24795 bytes",
+    fake.lies: "wrong bytes (SHA-256 ",
+    fake.says_so_in_html: f"{FIRST}: 42 of 23536 bytes",
+    fake.cuts_off: "RemoteProtocolError: peer closed connection",
+    fake.cuts_off_unnoticed: "damaged gzip: Compressed file ended",
+    fake.damages: "damaged gzip: ",
+    fake.has_nothing: f"{FIRST}.gz: HTTP 404",
+    fake.goes_in_circles: f"{FIRST}.gz: more than 5 redirects",
+    fake.points_at_a_file: "UnsupportedProtocol: ",
+    fake.stalls: f"not done within {SHORT:g} s",
+    fake.stalls_midway: f"not done within {SHORT:g} s",
+    fake.drips: f"not done within {SHORT:g} s",
+    fake.drips_headers: f"not done within {SHORT:g} s",
+    fake.is_too_long: f"{FIRST}: more than 23536 bytes",
+    fake.bombs: f"{FIRST}: more than 23536 bytes",
+    fake.never_ends: f"{FIRST}.gz: more than 24795 bytes",
 }
 
 

@@ -1,4 +1,5 @@
 import hashlib
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def test_writing_replaces_the_whole_directory_and_leaves_nothing_else(tmp_path: 
     splits.write(tmp_path / "train", IMAGES + 1, LABELS)
     assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
         "train",
+        "train/SHA256SUMS",
         "train/images.npy",
         "train/labels.npy",
     ]
@@ -45,7 +47,7 @@ def test_a_write_that_fails_leaves_the_old_split_and_nothing_else(
         save(path, array + 1, **options)
 
     monkeypatch.setattr(np, "save", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         splits.write(tmp_path / "train", IMAGES, LABELS)
     assert [path.name for path in tmp_path.iterdir()] == ["train"]
     np.testing.assert_array_equal(splits.read(tmp_path / "train")[0], IMAGES)
@@ -107,6 +109,45 @@ def test_a_missing_file_is_named(tmp_path: Path, use: Callable[[Path], object]) 
         UserError, match=r"labels.npy: No such file or directory; remove it and run `dvc repro`"
     ):
         use(tmp_path)
+
+
+@pytest.mark.parametrize("use", [splits.read, splits.digest])
+@pytest.mark.parametrize("file", ["images.npy", "labels.npy", "notes.json", "../moments"])
+def test_one_bit_flipped_is_found_by_whoever_reads_even_after_an_earlier_reading(
+    tmp_path: Path, file: str, use: Callable[[Path], object]
+) -> None:
+    (tmp_path / "moments").write_bytes(b"mean and deviation")
+    split = tmp_path / "train"
+    splits.write(split, IMAGES, LABELS, notes={"notes.json": {"lost": 0.5}}, beside=tmp_path / "moments")
+    use(split)
+    damaged = bytearray((split / file).read_bytes())
+    damaged[-2] ^= 1
+    (split / file).write_bytes(damaged)
+    name = file.removeprefix("../")
+    with pytest.raises(UserError, match=rf"{name}: changed since it was written: .*; remove it and run `dvc"):
+        use(split)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "00  images.npy\n", "a  b  c\n", "0  images.npy\n0  labels.npy"]
+)
+def test_damaged_sums_are_refused(tmp_path: Path, text: str) -> None:
+    splits.write(tmp_path, IMAGES, LABELS)
+    (tmp_path / splits.SUMS).write_text(text)
+    with pytest.raises(UserError, match=r"SHA256SUMS.*; remove it and run `dvc repro`"):
+        splits.read(tmp_path)
+
+
+def test_the_sums_are_those_that_sha256sum_checks(tmp_path: Path) -> None:
+    (tmp_path / "moments").write_bytes(b"mean and deviation")
+    splits.write(tmp_path / "train", IMAGES, LABELS, notes={"n.json": 1}, beside=tmp_path / "moments")
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", splits.SUMS],
+        cwd=tmp_path / "train",
+        capture_output=True,
+        text=True,
+    )
+    assert checked.stdout == "images.npy: OK\nlabels.npy: OK\nn.json: OK\n../moments: OK\n"
 
 
 def test_the_digest_is_that_of_both_files_one_after_the_other(tmp_path: Path) -> None:

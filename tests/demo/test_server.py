@@ -159,13 +159,6 @@ def test_a_signal_ends_it_silently(folder, number):
         assert server.returncode == 0
 
 
-def test_a_taken_port_is_named_with_the_remedy(folder, client, port):
-    server = runs.start(folder, "--port", str(port))
-    told = f"error: port {port}: is taken; name another: make demo PORT={port + 1}\n"
-    assert server.communicate(timeout=20) == ("", told)
-    assert server.returncode == 2
-
-
 def test_an_address_of_another_machine_is_named(folder):
     server = runs.start(folder, "--host", "192.0.2.1")
     told = "error: host '192.0.2.1': Cannot assign requested address; name an address of this machine\n"

@@ -9,7 +9,7 @@ from scipy import special
 
 from pipeline.learning import models
 from pipeline.learning.gradients import manual
-from pipeline.learning.models import Model
+from pipeline.learning.models import Model, softmax
 from tests.learning.problems import Case, case, cases
 
 
@@ -131,3 +131,22 @@ def test_getting_a_model_imports_neither_torch_nor_another_model(name: str) -> N
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_two_classes_at_zero_are_as_curved_as_softmax_can_be_and_other_parameters_less() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(0.5, 1, (40, 3)), rng.integers(0, 2, 40)
+    bound = softmax.largest_curvature(X)
+
+    def curvature(theta: np.ndarray) -> float:
+        """The largest eigenvalue of the Hessian, by central differences of the gradient."""
+
+        def gradient(at: np.ndarray) -> np.ndarray:
+            _, grads = manual.loss_and_grads(softmax, {"W": at[:6].reshape(3, 2), "b": at[6:]}, X, y)
+            return np.concatenate([grads["W"].ravel(), grads["b"]])
+
+        columns = [(gradient(theta + 1e-4 * e) - gradient(theta - 1e-4 * e)) / 2e-4 for e in np.eye(8)]
+        return float(np.linalg.eigvalsh(np.array(columns))[-1])
+
+    assert curvature(np.zeros(8)) == pytest.approx(bound, rel=1e-6)
+    assert all(curvature(rng.normal(0, 1, 8)) < bound for _ in range(10))

@@ -10,7 +10,7 @@ from pipeline.learning import sgd
 from pipeline.learning.arrays import Workspace
 from pipeline.learning.gradients import autograd, manual
 from pipeline.learning.penalty import Penalty
-from pipeline.learning.sgd import Momentum
+from pipeline.learning.sgd import Momentum, largest_stable_rate
 from tests.learning.problems import copied
 
 rng = np.random.default_rng
@@ -238,3 +238,17 @@ def test_both_engines_take_the_same_steps() -> None:
         by_torch.step(tensors, theirs, 0.02)
     for name, value in arrays.items():
         np.testing.assert_allclose(tensors[name].numpy(), value, rtol=1e-14)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_a_rate_below_the_largest_stable_one_shrinks_on_a_quadratic_and_one_above_grows(
+    momentum: float,
+) -> None:
+    curvature = 3.0
+    for factor, shrinks in ((0.95, True), (1.05, False)):
+        rate = factor * largest_stable_rate(curvature, momentum)
+        params = {"W": np.ones((1, 1))}
+        optimiser = Momentum(manual, params, momentum)
+        for _ in range(1000):
+            optimiser.step(params, {"W": rate * curvature * params["W"]})
+        assert (abs(params["W"].item()) < 1) == shrinks

@@ -102,3 +102,8 @@ def test_a_section_that_is_missing_is_named(tmp_path: Path):
 @pytest.mark.parametrize("key", ["a\\nb", "\\e[31m", "a\\rb", "\\u2028"])
 def test_an_unknown_key_with_control_characters_is_still_one_printable_line(key, tmp_path):
     assert "unknown key" in refusal(tmp_path, f'{SHIPPED}\n"{key}": 1\n')
+
+
+@pytest.mark.parametrize("written", ["{key}: 1", "? [{key}]\n: 1", "{key}: 1\n{key}: 1", "seed: *{key}"])
+def test_a_key_of_any_length_is_cut_in_the_message(written, tmp_path):
+    assert "k" * 200 in refusal(tmp_path, SHIPPED + "\n" + written.format(key="k" * 900))

@@ -10,6 +10,7 @@ import pytest
 import safetensors.numpy
 
 from pipeline.tracking import run_directory
+from tests.tracking.repositories import commit, git
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 
@@ -36,6 +37,13 @@ def bare_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     monkeypatch.chdir(root)
     return root
+
+
+@pytest.fixture
+def git_repository(bare_repository: Path) -> Path:
+    git("init", "-q")
+    commit(_gitignore="/data\n/results/runs\n", code_py="1")
+    return bare_repository
 
 
 @pytest.fixture

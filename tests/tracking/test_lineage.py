@@ -1,35 +1,18 @@
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.tracking import lineage
+from tests.tracking.repositories import commit, git
 
 LOCK = (
     "schema: '2.0'\nstages:\n  train@a:\n    outs:\n    - path: {path}\n      hash: md5\n      md5: {md5}\n"
 )
 
 
-def git(*arguments: str) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    done = subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-def commit(**files: str) -> str:
-    for name, text in files.items():
-        Path(name.replace("_", ".")).write_text(text)
-    git("add", "-A")
-    git("commit", "-qm", "change")
-    return git("rev-parse", "HEAD")
-
-
-@pytest.fixture
-def git_repository(bare_repository: Path) -> Path:
-    git("init", "-q")
-    commit(_gitignore="/data\n/results/runs\n", code_py="1")
-    return bare_repository
+def without_blas(tags: lineage.Tags) -> lineage.Tags:
+    return {name: value for name, value in tags.items() if not name.startswith("blas.")}
 
 
 def lock(directory: Path, path: str = "results/runs/a") -> str:
@@ -50,13 +33,23 @@ def test_a_directory_has_the_hash_that_dvc_gives_it(bare_repository: Path) -> No
 
 
 def test_a_run_in_the_making_has_the_commit_checked_out(git_repository: Path) -> None:
-    tags = lineage.of_this_process()
-    assert tags == {
+    assert without_blas(lineage.of_this_process()) == {
         "git.commit": git("rev-parse", "HEAD"),
         "mlflow.source.git.commit": git("rev-parse", "HEAD"),
         "git.commit.source": "HEAD",
         "git.dirty": "false",
     }
+
+
+def test_a_run_in_the_making_has_the_blas_that_threadpoolctl_reports_and_the_threads_of_its_stage(
+    git_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipeline.stages import machine
+
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    tags = lineage.of_this_process()
+    assert tags["blas.architecture"] == machine.blas()["architecture"]
+    assert tags["blas.threads"] == "7"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +71,12 @@ def test_only_what_dvc_does_not_write_makes_the_tree_dirty(
     Path(path).parent.mkdir(exist_ok=True)
     Path(path).write_text(Path("dvc.lock").read_text() + "# changed\n")
     assert lineage.of_this_process()["git.dirty"] == dirty
+
+
+def test_a_user_who_hides_untracked_files_has_a_dirty_tree_by_them(git_repository: Path) -> None:
+    git("config", "status.showUntrackedFiles", "no")
+    Path("new.py").write_text("")
+    assert lineage.of_this_process()["git.dirty"] == "true"
 
 
 def test_a_stored_run_has_the_newest_commit_that_wrote_its_hash_into_dvc_lock(
@@ -123,7 +122,7 @@ def test_without_git_or_without_a_repository_the_commit_is_unknown(
 ) -> None:
     if not git_is_installed:
         monkeypatch.setenv("PATH", "/nowhere")
-    assert lineage.of_this_process() == {"git.commit.source": "unknown"}
+    assert without_blas(lineage.of_this_process()) == {"git.commit.source": "unknown"}
     assert lineage.of_stored(leave_run()) == {"git.commit.source": "unknown"}
 
 

@@ -1,5 +1,4 @@
 import json
-import math
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.tracking import connection, projection, publish, reporter, run_directory
+from pipeline.tracking import connection, projection, reporter, run_directory
 from pipeline.tracking.experiments import EXPERIMENTS
 from pipeline.tracking.publish import publish_missing
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
@@ -124,27 +123,6 @@ def test_another_content_is_another_run(client: Any, leave_run: Leave) -> None:
     assert len(runs(client, "softmax-manual")) == 2
 
 
-def test_what_mlflow_cannot_hold_is_said_and_never_cut(client: Any, leave_run: Leave) -> None:
-    history = [
-        {"step": 1, "train/loss": math.nan, "a": 1.0},
-        {"step": 2, "train/loss": math.inf, "a": -math.inf},
-        {"step": 3, "train/loss": math.inf},
-    ]
-    record = {
-        "run": "softmax-manual",
-        "experiment": "exercises",
-        "parameters": {"long": "x" * 6001, "é": "ü", "list": [1, True, None]},
-    }
-    leave_run(record=record, history=history, metrics={}, normalization=None)
-    publish_missing(RESULTS)
-    (run,) = runs(client, "softmax-manual")
-    (point,) = client.get_metric_history(run.info.run_id, "train/loss")
-    assert math.isnan(point.value)
-    assert run.data.tags["metrics.infinite"].startswith("train/loss from step 2, a from step 2")
-    assert run.data.params["long"].startswith("6001 characters, SHA-256 ")
-    assert (run.data.params["é"], run.data.params["list"]) == ("ü", "[1, true, null]")
-
-
 def test_many_points_and_parameters_all_arrive(client: Any, leave_run: Leave) -> None:
     record = {"run": "many", "experiment": "mnist", "parameters": {f"p{i}": i for i in range(250)}}
     leave_run("many", record=record, history=[{"step": i, "train/loss": i / 7} for i in range(2500)])
@@ -183,15 +161,6 @@ def test_experiments_are_described_and_open_as_training_experiments(client: Any,
     assert experiment.artifact_location.endswith("/a%20r%C3%A9pository/mlartifacts/mnist")
 
 
-def test_a_deleted_experiment_is_named_with_the_command_that_restores_it(
-    client: Any, leave_run: Leave
-) -> None:
-    leave_run()
-    client.delete_experiment(connection.experiment_id(client, "mnist"))
-    with pytest.raises(UserError, match="mlflow experiments restore --experiment-id 1"):
-        publish_missing(RESULTS)
-
-
 def test_an_unknown_name_and_an_empty_folder_are_refused(leave_run: Leave) -> None:
     with pytest.raises(UserError, match="no runs"):
         publish_missing(RESULTS)
@@ -206,19 +175,6 @@ def test_a_damaged_evaluation_is_refused(leave_run: Leave, text: str) -> None:
     (RESULTS / "evaluation.json").write_text(text)
     with pytest.raises(UserError, match=r"evaluation\.json: is damaged"):
         publish_missing(RESULTS)
-
-
-def test_a_server_that_refuses_is_one_line_and_status_2(
-    leave_run: Leave, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    leave_run()
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9")
-    monkeypatch.setattr(sys, "argv", ["publish"])
-    with pytest.raises(SystemExit, match="2"):
-        publish.main()
-    out, err = capsys.readouterr()
-    assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("error: tracking: http://127.0.0.1:9: connection refused; run `make publish` again")
 
 
 def test_replayed_points_are_those_that_were_streamed() -> None:

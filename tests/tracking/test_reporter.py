@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.tracking import reporter, run_directory, warm
 from pipeline.tracking.reporter import publish_evaluation, reporting
+from tests.tracking.repositories import git
 
 History = list[dict[str, float]]
 ROOT = Path(reporter.__file__).resolve().parents[2]
@@ -37,12 +38,6 @@ def publisher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Every claim holds for a publisher that imports MLflow itself and for one that finds it imported."""
     if request.param == "handed over":
         monkeypatch.setenv(warm.ADDRESS, request.getfixturevalue("warm_publisher"))
-
-
-def git(*arguments: str) -> str:
-    identity = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
-    done = subprocess.run(["git", *identity, *arguments], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def only_run(client: Any) -> Any:
@@ -163,28 +158,6 @@ with reporting("softmax-manual", experiment="mnist") as report:
     run = wait_for_end(client)
     assert (run.info.status, run.data.metrics["train/loss"]) == ("FAILED", 0.5)
     assert "kill -9" in run.data.tags["failure"]
-
-
-def test_a_server_that_refuses_costs_one_warning_without_the_password(
-    leave_run: Callable[..., Path],
-    history: History,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: refuses
-        port = taken.getsockname()[1]
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{port}")
-        with reporting("softmax-manual", experiment="mnist") as report:
-            report.row(history[0])
-            report.finished(leave_run())
-            started = time.monotonic()
-        assert time.monotonic() - started < 6
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert (
-        err == f"warning: tracking: http://127.0.0.1:{port}: connection refused; the run is {FAILING_STORE}\n"
-    )
 
 
 def test_a_server_that_never_answers_costs_one_warning_and_seconds(

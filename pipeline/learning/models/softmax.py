@@ -1,5 +1,7 @@
 """Softmax classifier: affine - softmax cross-entropy, averaged over the samples."""
 
+import numpy as np
+
 from pipeline.learning.arrays import Array, Buffers, Params, affine, fresh, matmul
 from pipeline.learning.losses import CROSS_ENTROPY, Reduction
 
@@ -34,3 +36,14 @@ def backward(
 def scores(params: Params, X: Array) -> Array:
     """Return the scores (N, C) of X (N, D), before the softmax."""
     return forward(params, X)["scores"]
+
+
+def largest_curvature(X: np.ndarray) -> float:
+    """Return a bound on the eigenvalues of the loss's Hessian, whatever the parameters, from X (N, D).
+
+    The Hessian of one sample's loss by its scores, diag(p) - ppᵀ, is at most 1/2 (Böhning 1992); so that
+    by the parameters is at most 1/2 of the largest eigenvalue of X̃ᵀX̃/N, with X̃ = [X, 1].
+    """
+    sums = X.sum(0)[:, None]  # (D, 1)
+    products = np.block([[matmul(X.T, X), sums], [sums.T, np.full((1, 1), len(X))]])  # (D+1, D+1)
+    return float(np.linalg.eigvalsh(products.astype(np.float64))[-1]) / (2 * len(X))

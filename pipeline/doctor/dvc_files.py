@@ -1,0 +1,97 @@
+"""The files that DVC writes in place, and that a kill or a merge can leave broken."""
+
+import hashlib
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+
+import psutil
+
+from pipeline.doctor.programs import call
+
+LOCK = Path("dvc.lock")
+TEMPORARY = Path(".dvc/tmp")
+MARKERS = re.compile(r"^(<{7}|>{7}|={7})( |$)", re.MULTILINE)
+
+
+def lock_file() -> Iterator[str]:
+    """Yield a line where dvc.lock can't be read: DVC refuses to do anything then."""
+    if not LOCK.exists():
+        return
+    committed = bool(call("git", "ls-tree", "HEAD", "--", str(LOCK)))
+    back = f"git checkout HEAD -- {LOCK}" if committed else f"rm {LOCK}"
+    mended = f"`{back}`, then `dvc repro` runs what it lacks, to the same bytes"
+    text = LOCK.read_text(encoding="utf-8", errors="replace")
+    if MARKERS.search(text):
+        yield f"{LOCK}: holds the markers of a merge conflict; {mended}"
+    elif reason := _fault():
+        yield f"{LOCK}: is not whole ({reason}); {mended}"
+
+
+def process_locks() -> Iterator[str]:
+    """Yield a line for each lock of DVC's that nobody holds any more, or that can't be read."""
+    if any(_runs_dvc(process) for process in psutil.process_iter()):
+        return  # its locks are in use
+    path = TEMPORARY / "rwlock"
+    if path.exists():
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            infos = [*held.get("write", {}).values(), *chain(*held.get("read", {}).values())]
+            holders = sorted({int(info["pid"]) for info in infos})
+        except (ValueError, TypeError, KeyError, AttributeError):
+            yield f"{path}: can't be read, and DVC refuses to run; `rm {path}`"
+        else:
+            for process in holders[:1]:
+                yield f"{path}: is held for process {process}, which is no DVC or has ended; `rm {path}`"
+    path = TEMPORARY / "lock"
+    # With core.hardlink_lock the file itself is the lock; else a lock on it is, which ends with its holder.
+    if path.exists() and path.stat().st_nlink > 1:
+        yield f"{path}: no DVC is running that could hold it; `rm {path}`"
+
+
+def cache() -> Iterator[str]:
+    """Yield a line for each object in DVC's cache whose bytes are not those that its name promises.
+
+    DVC believes what is read-only without looking.
+    """
+    folder = Path(call(sys.executable, "-m", "dvc", "cache", "dir") or ".dvc/cache") / "files/md5"
+    for path in sorted(folder.glob("[0-9a-f][0-9a-f]/*")):
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != path.parent.name + path.name.removesuffix(".dir"):
+            shown = shlex.quote(os.path.relpath(path))
+            remedy = f"`rm -f {shown}`, then `dvc repro` or `dvc pull`"
+            yield f"{shown}: its bytes are not those of its name; {remedy}"
+
+
+def _fault() -> str | None:
+    """Return in a few words why DVC refuses dvc.lock, as DVC itself reads it."""
+    from dvc.exceptions import DvcException
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils import strictyaml
+
+    try:
+        strictyaml.load(str(LOCK), COMPILED_LOCKFILE_SCHEMA)
+    except DvcException as error:
+        cause = error.__cause__ or error
+        mark = getattr(cause, "problem_mark", None)
+        return f"no YAML in line {mark.line + 1}" if mark else _first_line(getattr(error, "exc", cause))
+    return None
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _runs_dvc(process: psutil.Process) -> bool:
+    """Whether a process is a DVC in this repository."""
+    try:
+        named = any(Path(part).name == "dvc" for part in process.cmdline()[:3])
+        return named and Path(process.cwd()) == Path.cwd()
+    except (psutil.Error, OSError):
+        return False
