@@ -5,18 +5,23 @@ SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
+# What DVC remembers of files is unpickled: nobody else may write it. By default it is in /var/tmp, for all.
+SITE_CACHE := $(CURDIR)/.dvc/site-cache
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
-ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1;
+ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR="$(SITE_CACHE)";
 # Tests run in two processes: threads of their own would fight over the processors. Stages set theirs.
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint ui report publish promote serve demo reproduce bench profile screenshots docs lock clean
+.PHONY: help setup repro exercises test faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## create .venv with the locked dependencies
+	@mkdir -p "$(SITE_CACHE)" && chmod 700 "$(SITE_CACHE)"
+	@grep -q DVC_SITE_CACHE_DIR $(VENV)/bin/activate || \
+		echo 'export DVC_SITE_CACHE_DIR="$(SITE_CACHE)"' >> $(VENV)/bin/activate
 
 $(INSTALLED): requirements/runtime.txt requirements/development.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,8 +50,14 @@ coverage: setup ## run the tests and show which lines of pipeline/ they reach: a
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy
 
+audit: setup ## ask for known holes in the locked versions; takes a network
+	@$(ACTIVATE) python requirements/audit.py
+
 ui: setup ## open the MLflow UI on the local store, on this machine only (PORT=5000)
 	@$(ACTIVATE) python -m pipeline ui --port $(or $(PORT),5000)
+
+team-server: setup ## serve MLflow for a team, with passwords: see docs/operations.md (PORT=5000)
+	@$(ACTIVATE) python -m pipeline team-server --port $(or $(PORT),5000)
 
 report: setup ## write what was found into one HTML file to send (OUTPUT=results/report.html)
 	@$(ACTIVATE) python -m pipeline report --output "$(or $(OUTPUT),results/report.html)"

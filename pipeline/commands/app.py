@@ -209,6 +209,23 @@ def ui(
     module.serve(port)
 
 
+@app.command("team-server")
+def team_server(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
+    host: Annotated[str, typer.Option(help="The address to listen on: by default this machine only.")] = (
+        "127.0.0.1"
+    ),
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="A name that browsers know the server by.")
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Serve MLflow for a team, with users and passwords, until Ctrl-C: see docs/operations.md."""
+    from pipeline.commands import team_server as module
+
+    module.serve(port, host, names or [])
+
+
 @app.command()
 def promote(debug: Debug = False) -> None:
     """Make the best published model, by validation, the champion; say why, or why not."""

@@ -33,10 +33,12 @@ def repro(clone: Path, *arguments: str, quiet: bool = False) -> "subprocess.Comp
     # DVC's own variables would point this run at the pipeline that started it.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
     programs = os.pathsep.join([str(Path(sys.executable).parent), inherited.get("PATH", "")])
+    # What DVC remembers of files is unpickled. Nobody else may enter the clone's temporary folder.
+    private = {"DVC_SITE_CACHE_DIR": str(clone.parent / "site-cache")}
     return subprocess.run(
         [sys.executable, "-m", "dvc", "repro", *arguments],
         cwd=clone,
-        env={**inherited, "PATH": programs, **SURROUNDINGS},
+        env={**inherited, "PATH": programs, **SURROUNDINGS, **private},
         capture_output=quiet,
         text=True,
         check=False,

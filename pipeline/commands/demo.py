@@ -1,7 +1,5 @@
 """The page on which one draws a digit."""
 
-import logging
-
 from pipeline.commands import loopback
 from pipeline.stages import machine
 
@@ -17,14 +15,9 @@ def serve(port: int, host: str) -> None:
     listener = loopback.listen(port, "demo", host)
     loopback.end_quietly()
     machine.prepare(1)  # one drawing at a time
-    import uvicorn
-
     from pipeline.demo import app, networks
     from pipeline.stages.records import RUNS
 
     application = app.create(networks.load(RUNS), host)
     print(f"Draw a digit: http://{host}:{port} (Ctrl-C ends it)", flush=True)
-    config = uvicorn.Config(
-        application, log_level=logging.WARNING, ws="none", timeout_graceful_shutdown=GRACE
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    loopback.run(application, listener, GRACE)

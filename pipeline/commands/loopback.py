@@ -1,14 +1,18 @@
 """What every server here has in common: this machine only, a port that is free, a quiet end."""
 
 import errno
+import logging
 import signal
 import socket
 import sys
+from typing import Any
 
 from pipeline.errors import UserError
 
 HOST = "127.0.0.1"
 LAST_PORT = 65535
+# Connections at once: each may hold a body, and half a request may wait for the rest as long as it likes.
+MOST_CONNECTIONS = 64
 
 
 def listen(port: int, target: str, host: str = HOST) -> socket.socket:
@@ -41,3 +45,18 @@ def end_quietly() -> None:
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # nohup has it ignored
         # uvicorn knows the others alone.
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
+def run(app: Any, listener: socket.socket, grace: int) -> None:
+    """Serve an ASGI application until a signal ends it, which may take `grace` seconds."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_level=logging.WARNING,
+        ws="none",
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_graceful_shutdown=grace,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

@@ -12,6 +12,8 @@ from pipeline.errors import UserError
 from pipeline.stages.records import RUNS
 from pipeline.tracking import run_directory, scored_run
 
+EVALUATION = Path("results/evaluation.json")
+
 
 def show(images: Sequence[Path], run: str, *, as_json: bool) -> None:
     """Print for each picture the digit in it and the runner-up, or all ten as JSON.
@@ -21,13 +23,20 @@ def show(images: Sequence[Path], run: str, *, as_json: bool) -> None:
     that there isn't.
     """
     digits = np.stack([_digit(image) for image in images])
-    directory = scored_run.find(RUNS, run) if run else _champion()
+    directory = _run(run) if run else _champion()
     probabilities = scored_run.load(directory).predict(digits)
     if as_json:
         name = run_directory.read(directory).name
         print(json.dumps(_object(name, images, probabilities)))
     else:
         print("\n".join(_lines(images, probabilities)))
+
+
+def _run(name: str) -> Path:
+    """Return the directory of a run; UserError where it isn't one, or isn't what was evaluated."""
+    directory = scored_run.find(RUNS, name)
+    scored_run.require_evaluated(directory, EVALUATION)
+    return directory
 
 
 def _champion() -> Path:

@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 from pipeline.learning.arrays import Array
 from pipeline.learning.evaluation import McNemar, compare
 from pipeline.stages import records
-from pipeline.tracking import connection, evaluation, projection, promotion, registry, run_directory
+from pipeline.tracking import connection, evaluated, projection, promotion, registry, run_directory
 from pipeline.tracking.promotion import Candidate
 from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.registry import Source, Version
@@ -44,7 +44,7 @@ def promote() -> None:
     """
     with connection.answering():
         client = connection.connect()
-        found, lacking = promotion.candidates(client, evaluation.read(EVALUATION))
+        found, lacking = promotion.candidates(client, evaluated.read(EVALUATION))
         if lacking:
             print(f"promote: not in MLflow, so no candidates: {', '.join(lacking)}; `make publish` adds them")
         best, champion = found[0], registry.holder(client, registry.CHAMPION)

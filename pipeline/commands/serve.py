@@ -1,6 +1,5 @@
 """The champion behind MLflow's scoring server."""
 
-import logging
 from typing import Any
 
 from pipeline.commands import loopback
@@ -26,16 +25,14 @@ def serve(port: int) -> None:
         f"try: curl -H 'Content-Type: application/json' -d @{EXAMPLE} {address}/invocations",
         flush=True,
     )
-    import uvicorn
-
-    config = uvicorn.Config(app, log_level=logging.WARNING, timeout_graceful_shutdown=GRACE)
-    uvicorn.Server(config).run(sockets=[listener])
+    loopback.run(app, listener, GRACE)
 
 
 def _load() -> tuple[Any, str]:
-    """Return MLflow's scoring server for the champion, and what it serves."""
+    """Return MLflow's scoring server for the champion, behind the guard, and what it serves."""
     from mlflow.pyfunc import scoring_server
 
+    from pipeline.servers import guard, scoring
     from pipeline.tracking import connection, logged_model, registry, run_directory
 
     with connection.answering():
@@ -45,4 +42,5 @@ def _load() -> tuple[Any, str]:
     # As many as it was evaluated with: with others, the last digits of a probability are others.
     machine.hold(directory.record.get("parameters", {}).get("threads", 1))
     model = logged_model.load(directory, version.source.model_id)
-    return scoring_server.init(model), f"{registry.NAME} version {version.number}, {version.source.shown},"
+    app = guard.guarded(scoring.checked(scoring_server.init(model)), loopback.HOST)
+    return app, f"{registry.NAME} version {version.number}, {version.source.shown},"

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import NoReturn
 
 from pipeline.commands import loopback
 from pipeline.tracking import experiments, schema, store
@@ -27,15 +29,26 @@ def serve(port: int) -> None:
     page = f"http://{loopback.HOST}:{port}/#/experiments?{experiments.TRAINING}"
     print(f"MLflow UI: {page} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]
+    run([*command, "--backend-store-uri", address, "--allowed-hosts", own_names(port), *OPTIONS])
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:
+    """Run a server of MLflow in this environment besides the present one, and exit with its status."""
     server = subprocess.Popen(
-        [*command, "--backend-store-uri", address, *OPTIONS],
-        env={**ENVIRONMENT, **os.environ},
+        command,
+        env={**ENVIRONMENT, **os.environ, **(environment or {})},
         start_new_session=True,  # a signal is for this process, which ends all of the server's
     )
     try:
         sys.exit(server.wait())
     finally:
         _end(server)
+
+
+def own_names(port: int) -> str:
+    """Return the Host headers to answer: by default MLflow takes 10.site.example for a private address."""
+    names = (loopback.HOST, "localhost")
+    return ",".join(f"{name}{end}" for name in names for end in ("", f":{port}"))
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:

@@ -13,18 +13,17 @@ from numpy.typing import NDArray
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from pipeline.datasets.handwriting import NothingDrawnError
-from pipeline.demo.guard import guarded
 from pipeline.demo.networks import Networks
+from pipeline.servers.guard import guarded, refusal
 
 PAGE = Path(__file__).parent / "page"
-MOST_BYTES = 1 << 20
 SMALLEST_SIDE, LARGEST_SIDE = 28, 512
 EXPECTED = (
     'body: expected {"ink": "…"}, in base64 the ink of a square, row by row, a byte a pixel, 0 for none; '
@@ -84,23 +83,11 @@ async def _drawing(request: Request) -> Drawing:
     if kind != "application/json":  # a form of another page can't send that without asking first
         raise HTTPException(415, "Content-Type: expected application/json")
     try:
-        return Drawing.model_validate_json(await _body(request))
-    except ClientDisconnect:
-        raise HTTPException(400, "body: is cut short") from None
+        return Drawing.model_validate_json(await request.body())
     except ValidationError:
         raise HTTPException(422, EXPECTED) from None
 
 
-async def _body(request: Request) -> bytes:
-    """Return the body; of one that is too large no more than that is kept."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413, f"body: at most {MOST_BYTES} bytes are taken")
-    return bytes(body)
-
-
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    return refusal(error)

@@ -23,6 +23,7 @@ ERRORS = (MlflowException, OSError, sqlite3.Error, SQLAlchemyError)
 # What is said of an error whose text matches.
 REASONS = {
     "Connection refused": "connection refused",
+    "error code 401": "user or password is wrong; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
     "timed out": "no answer",
     r"too many (\d+) error responses": r"it answers with error \1",
     "RemoteDisconnected|Connection aborted|Connection reset|Remote end closed": "it closes the connection",

@@ -2,15 +2,13 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from pipeline.errors import UserError
-from pipeline.tracking import connection, filling, projection, run_directory
+from pipeline.tracking import connection, evaluated, filling, projection, run_directory
 from pipeline.tracking.projection import DatasetPart, Point
 from pipeline.tracking.quiet_mlflow import Metric, MlflowClient, Run
 
@@ -18,23 +16,6 @@ DIGEST = "evaluation.digest"
 # Where a run's evaluation is among its artifacts.
 FOLDER = "evaluation"
 PER_CLASS = "per_class.csv"
-
-
-def read(path: Path) -> dict[str, dict[str, Any]]:
-    """Return results/evaluation.json: by run, its metrics and the `fingerprint` that they belong to.
-
-    Raises UserError where the file is damaged.
-    """
-    try:
-        evaluated = json.loads(path.read_text(encoding="utf-8"))
-        for result in evaluated.values():
-            if not re.fullmatch("[0-9a-f]{64}", result["fingerprint"]):
-                raise ValueError("a fingerprint is no SHA-256")
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; run `dvc repro evaluate`") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{path}: is damaged ({error!r}); run `dvc repro --force evaluate`") from error
-    return dict(evaluated)
 
 
 def add(client: MlflowClient, result: Mapping[str, Any], figures: Path) -> int:
@@ -51,7 +32,7 @@ def add(client: MlflowClient, result: Mapping[str, Any], figures: Path) -> int:
 def add_all(client: MlflowClient, path: Path, figures: Path, progress: Callable[[], None]) -> int:
     """Add every result in evaluation.json; return to how many runs."""
     added = 0
-    for name, result in read(path).items():
+    for name, result in evaluated.read(path).items():
         added += add(client, result, figures / name)
         progress()
     return added

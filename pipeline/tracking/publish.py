@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.tracking import connection, evaluation, filling, lineage, opening, ownership, run_directory
+from pipeline.tracking import (
+    connection,
+    evaluated,
+    evaluation,
+    filling,
+    lineage,
+    opening,
+    ownership,
+    run_directory,
+    scored_run,
+)
 from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.run_directory import RunDirectory
 
@@ -14,17 +24,20 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
     """Publish the runs in results/runs, or those of these names, and their evaluation; print what is added.
 
     What is in MLflow already is left as it is, so that a second call adds nothing. Raises UserError where
-    there are no such runs, where a file is damaged, and where the store doesn't answer.
+    there are no such runs, where a file is damaged or may hold code, and where the store doesn't answer.
     """
-    directories = [run_directory.read(path) for path in _paths(results / "runs", names)]
+    paths = _paths(results / "runs", names)
+    for path in paths:
+        scored_run.require_harmless(path)
+    directories = [run_directory.read(path) for path in paths]
     with connection.answering("run `make publish` again when the store answers"):
         client = connection.connect()
         for run in ownership.end_abandoned(client):
             print(f"publish: {run.info.run_name}: an interrupted run is ended")
         added = sum(_add_run(client, directory) for directory in directories)
-        evaluated = _add_evaluation(client, results, directories)
+        measured = _add_evaluation(client, results, directories)
     there = len(directories) - added
-    print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {_runs(evaluated)}")
+    print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {_runs(measured)}")
 
 
 def _paths(runs: Path, names: Sequence[str]) -> list[Path]:
@@ -55,9 +68,9 @@ def _add_run(client: MlflowClient, directory: RunDirectory) -> bool:
 
 def _add_evaluation(client: MlflowClient, results: Path, directories: Sequence[RunDirectory]) -> int:
     path, added = results / "evaluation.json", 0
-    evaluated = evaluation.read(path) if path.exists() else {}
-    for name in (directory.name for directory in directories if directory.name in evaluated):
-        runs = evaluation.add(client, evaluated[name], results / "evaluation" / name)
+    found = evaluated.read(path) if path.exists() else {}
+    for name in (directory.name for directory in directories if directory.name in found):
+        runs = evaluation.add(client, found[name], results / "evaluation" / name)
         if runs:
             print(f"publish: {name}: evaluation added to {_runs(runs)}")
         added += runs

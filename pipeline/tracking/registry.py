@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError
 
 from pipeline.errors import UserError
-from pipeline.tracking import connection, logged_model, run_directory, store
+from pipeline.tracking import connection, logged_model, run_directory, scored_run, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run, mlflow
 from pipeline.tracking.scored_model import PIXELS, ScoredModel
 
@@ -23,8 +23,6 @@ NAME = "gradline-digits"
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 LOGGED, URI = "m-", "models:/"
-# All that a run directory is made of: none of it can hold code, as a pickle can.
-KINDS = (".safetensors", ".json", ".csv", ".png")
 REMEDY = f"delete this run and its version of {NAME} in `make ui`, then `make publish` and `make promote`"
 
 
@@ -126,9 +124,8 @@ def files(client: MlflowClient, source: Source) -> Path:
 
 def _verify(run: Path, model: Path, fingerprint: str) -> None:
     """Raise ValueError where the files aren't those of a run with this fingerprint, or can't be scored."""
-    for name in run_directory.files(run):
-        if not name.endswith(KINDS):
-            raise ValueError(f"unexpected file {name!r}")
+    for name in scored_run.foreign(run):
+        raise ValueError(f"unexpected file {name!r}")
     found = run_directory.fingerprint(run)
     if found != fingerprint:
         raise ValueError(f"its files have the digest {found[:12]}, not that of its fingerprint")

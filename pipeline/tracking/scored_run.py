@@ -6,10 +6,12 @@ import numpy as np
 from safetensors import SafetensorError
 
 from pipeline.errors import UserError
-from pipeline.tracking import run_directory
+from pipeline.tracking import evaluated, run_directory
 from pipeline.tracking.run_directory import NORMALIZATION, RECORD, WEIGHTS
 from pipeline.tracking.scored_model import PIXELS, ScoredModel
 
+# All that a run directory is made of: none of it can hold code, as a pickle can.
+KINDS = (".safetensors", ".json", ".csv", ".png")
 BRINGS = "`make repro` makes it, `dvc pull` brings it where it is stored"
 
 
@@ -21,6 +23,7 @@ def load(directory: Path) -> ScoredModel:
     for name in (RECORD, WEIGHTS, NORMALIZATION):
         if not (directory / name).is_file():
             raise UserError(f"{directory / name}: no such file; {BRINGS}")
+    require_harmless(directory)
     try:
         model = ScoredModel(directory)
         blank = model.predict(np.zeros((1, PIXELS), np.uint8))
@@ -30,6 +33,30 @@ def load(directory: Path) -> ScoredModel:
         fault = " ".join(str(error).split())
         raise UserError(f"{directory}: is damaged ({fault}); {run_directory.REMEDY}") from error
     return model
+
+
+def require_harmless(directory: Path) -> None:
+    """Raise UserError naming a file of another kind than a run's: it may hold code, as a pickle does."""
+    for name in foreign(directory):
+        raise UserError(f"{directory / name}: is no file of a run, and may hold code; {run_directory.REMEDY}")
+
+
+def foreign(directory: Path) -> list[str]:
+    """Return the paths of the files that are of another kind than a run's."""
+    return [name for name in run_directory.files(directory) if not name.endswith(KINDS)]
+
+
+def require_evaluated(directory: Path, evaluation: Path) -> None:
+    """Raise UserError where the files are others than those evaluated: the evaluation keeps their digest."""
+    results = evaluated.read(evaluation) if evaluation.exists() else {}
+    if directory.name not in results:
+        return
+    found, expected = run_directory.fingerprint(directory), results[directory.name]["fingerprint"]
+    if found != expected:
+        raise UserError(
+            f"{directory}: its files have the digest {found[:12]}, those evaluated had {expected[:12]} "
+            f"({evaluation}); `dvc checkout` brings those back, `dvc repro evaluate` evaluates these"
+        )
 
 
 def find(runs: Path, name: str) -> Path:

@@ -26,7 +26,7 @@ COMMANDS = {
         "evaluate",
     ),
     *("exercise", "summary", "report", "docs", "publish", "runs", "diff", "verify", "ui"),
-    *("promote", "serve", "predict", "demo", "reproduce"),
+    *("promote", "serve", "team-server", "predict", "demo", "reproduce"),
 }
 
 

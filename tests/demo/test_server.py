@@ -94,10 +94,10 @@ def test_a_blank_drawing_is_refused(client):
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_more_than_a_megabyte_is_refused(client, chunked):
-    sent = b"x" * ((1 << 20) + 1)
+    sent = b"x" * (1_000_000 + 1)
     content = iter([sent[:1000], sent[1000:]]) if chunked else sent
     answer = client.post("/predict", content=content, headers={"Content-Type": "application/json"})
-    assert refused(answer, 413) == "body: at most 1048576 bytes are taken"
+    assert refused(answer, 413) == "body: at most 1000000 bytes are taken"
 
 
 def test_a_form_of_another_page_is_refused(client):

@@ -1,4 +1,4 @@
-"""Who may ask: a browser on this machine with the page itself, and no page from elsewhere in it.
+"""Who may ask: programs on this machine, and a browser on it with this server's own page.
 
 Any site that a browser shows can send requests to servers on its machine. By a name that the site points to
 this machine, it could even read the answers. Both say so in a header.
@@ -9,8 +9,11 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.servers import bodies
 
 LOOPBACK = {"127.0.0.1", "localhost"}
 EVERYWHERE = "0.0.0.0"
@@ -29,7 +32,7 @@ def guarded(app: ASGIApp, host: str) -> ASGIApp:
     """Return the app behind the guard, for a server that listens on this host.
 
     Another Host than this machine's, and another Origin in what changes or computes something, is answered
-    with 403.
+    with 403, a body that is too large or too slow with 413 or 408. The app gets a body when it is whole.
     """
     is_here = _hosts(host)
 
@@ -43,20 +46,29 @@ def guarded(app: ASGIApp, host: str) -> ASGIApp:
                 MutableHeaders(scope=message).update(SENT)
             await send(message)
 
-        reason = _refusal(scope["method"], Headers(scope=scope), is_here)
-        answer = JSONResponse({"error": reason}, 403) if reason else app
-        await answer(scope, receive, send_guarded)
+        headers = Headers(scope=scope)
+        try:
+            _require_own(scope["method"], headers, is_here)
+            body = await bodies.read(headers, receive)
+        except HTTPException as error:
+            await refusal(error)(scope, receive, send_guarded)
+        else:
+            await app(scope, bodies.replaying(body, receive), send_guarded)
 
     return call
 
 
-def _refusal(method: str, headers: Headers, is_here: Callable[[str], bool]) -> str | None:
+def refusal(error: HTTPException) -> JSONResponse:
+    """Return the answer to what is refused: one line, which repeats nothing of what was sent."""
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _require_own(method: str, headers: Headers, is_here: Callable[[str], bool]) -> None:
     host, origin = headers.get("host", ""), headers.get("origin")
     if not is_here(_name(host)):
-        return "Host: is not this server's; open the address that it printed"
+        raise HTTPException(403, "Host: is not this server's; open the address that it printed")
     if method not in SAFE and origin is not None and _address(origin) != host:
-        return "Origin: another page may not ask"
-    return None
+        raise HTTPException(403, "Origin: another page may not ask")
 
 
 def _hosts(host: str) -> Callable[[str], bool]:
