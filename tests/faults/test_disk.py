@@ -113,7 +113,7 @@ def take_an_output(disk: Disk, stage: tuple[str, ...]) -> None:
         (disk.path / "raw/t10k-images-idx3-ubyte").unlink()
 
 
-@pytest.mark.fault("Machine", "The disk is full while a stage writes")
+@pytest.mark.fault("Machine", "the disk is full while a stage writes")
 @pytest.mark.parametrize("stage", EVERY_STAGE)
 def test_a_full_disk_is_named_and_what_was_there_stays(disk, stage, happened):
     whole = disk.outputs()
@@ -132,7 +132,7 @@ def test_a_full_disk_is_named_and_what_was_there_stays(disk, stage, happened):
     happened(f"{stage[1]}: {line.removeprefix('error: ')}")
 
 
-@pytest.mark.fault("Machine", "The folder of the outputs can't be written")
+@pytest.mark.fault("Machine", "the folder of the outputs can't be written")
 @pytest.mark.parametrize("stage", EVERY_STAGE)
 def test_a_folder_that_cannot_be_written_is_named(disk, stage, happened):
     whole = disk.outputs()

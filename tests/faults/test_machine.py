@@ -40,7 +40,7 @@ def works(tracked, elsewhere, **environment):
     assert tracked.publish(**environment) == [THERE]
 
 
-@pytest.mark.fault("Machine", "There is no home directory, or it can't be written")
+@pytest.mark.fault("Machine", "there is no home directory, or it can't be written")
 @pytest.mark.parametrize(
     "home",
     [pytest.param(None, marks=pytest.mark.slow), pytest.param("/dev/null/home")],
@@ -53,14 +53,14 @@ def test_a_home_directory_is_not_needed(tracked, elsewhere, home, happened):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Machine", "The locale is C")
+@pytest.mark.fault("Machine", "the locale is C")
 def test_the_locale_does_not_matter(tracked, elsewhere, happened):
     works(tracked, elsewhere, LC_ALL="C", LANG=None, PYTHONUTF8=None, PYTHONIOENCODING=None)
     happened("the same bytes, tracked, no warning")
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Machine", "The clock is ten years off")
+@pytest.mark.fault("Machine", "the clock is ten years off")
 @pytest.mark.parametrize("off", [-TEN_YEARS, TEN_YEARS], ids=["behind", "ahead"])
 def test_the_clock_does_not_matter(tracked, elsewhere, off, happened):
     [library] = [*Path("/usr/lib").glob("*/faketime/libfaketime.so.1")] or [None]
@@ -75,7 +75,7 @@ def test_the_clock_does_not_matter(tracked, elsewhere, off, happened):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Machine", "There is no git")
+@pytest.mark.fault("Machine", "there is no git")
 def test_without_git_the_commit_is_unknown(tracked, elsewhere, tmp_path, happened):
     (tmp_path / "programs").mkdir()
     works(tracked, elsewhere, PATH=str(tmp_path / "programs"))
@@ -86,7 +86,7 @@ def test_without_git_the_commit_is_unknown(tracked, elsewhere, tmp_path, happene
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Machine", "The path of the checkout has spaces and letters beyond ASCII")
+@pytest.mark.fault("Machine", "the path of the checkout has spaces and letters beyond ASCII")
 def test_any_path_will_do(tmp_path, happened):
     made = copy_of_the_project(tmp_path / "with spaces, ünd ☃ 'quotes'" / "a chéckout")
     assert made.repro("exercise@two_layer")[-1] == "exercise@two_layer"
@@ -97,7 +97,7 @@ def test_any_path_will_do(tmp_path, happened):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Machine", "An exported tree: the project without its git repository")
+@pytest.mark.fault("Machine", "an exported tree: the project without its git repository")
 def test_an_exported_tree_is_told_what_dvc_needs(tmp_path, happened):
     made = copy_of_the_project(tmp_path / "exported")
     shutil.rmtree(made.path / ".git")
@@ -116,7 +116,7 @@ def test_an_exported_tree_is_told_what_dvc_needs(tmp_path, happened):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Machine", "One thread, and more threads than processors")
+@pytest.mark.fault("Machine", "one thread, and more threads than processors")
 def test_any_number_of_threads_runs_and_the_same_number_leaves_the_same_bytes(tmp_path, happened):
     train = ("pipeline", "train", "two_layer", "manual")
     found, weights = {}, {}

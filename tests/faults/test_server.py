@@ -24,7 +24,7 @@ def at(tracked: Tracked, address: str) -> Tracked:
     return Tracked(tracked.path, address)
 
 
-@pytest.mark.fault("Tracking", "The server refuses the connection")
+@pytest.mark.fault("Tracking", "the server refuses the connection")
 def test_a_server_that_refuses_costs_a_warning_without_the_password(project, happened):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening
@@ -37,7 +37,7 @@ def test_a_server_that_refuses_costs_a_warning_without_the_password(project, hap
     happened("warning: connection refused")
 
 
-@pytest.mark.fault("Tracking", "The server answers with error 500")
+@pytest.mark.fault("Tracking", "the server answers with error 500")
 def test_errors_500_cost_a_warning(project, happened):
     with servers.link(0, lambda number, path: 500) as address:
         broken = Tracked(project, address)
@@ -48,7 +48,7 @@ def test_errors_500_cost_a_warning(project, happened):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Tracking", "The server is a black hole: it takes requests and never answers")
+@pytest.mark.fault("Tracking", "the server is a black hole: it takes requests and never answers")
 def test_a_stopped_server_costs_a_warning_and_seconds(server, on_server, happened):
     server.send(signal.SIGSTOP)
     try:
@@ -68,7 +68,7 @@ def test_a_stopped_server_costs_a_warning_and_seconds(server, on_server, happene
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Tracking", "The server does what it is asked, and its replies are lost")
+@pytest.mark.fault("Tracking", "the server does what it is asked, and its replies are lost")
 @pytest.mark.parametrize("lost", ["once each", "all of one kind", "half"])
 def test_a_lost_reply_makes_nothing_twice(server, on_server, happened, lost):
     seen: dict[str, int] = {}
@@ -100,7 +100,7 @@ def test_a_lost_reply_makes_nothing_twice(server, on_server, happened, lost):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Tracking", "The server is killed in the middle of a training, and back after a minute")
+@pytest.mark.fault("Tracking", "the server is killed in the middle of a training, and back after a minute")
 def test_an_outage_in_the_middle_loses_no_point(server, on_server, happened):
     epochs = {"train.softmax.epochs": 1500, "train.softmax.batch_size": 1}
     set_parameters(on_server.path / "params.yaml", epochs)

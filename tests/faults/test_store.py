@@ -39,7 +39,7 @@ def locked(database: Path, seconds: float):
             process.kill()
 
 
-@pytest.mark.fault("Tracking", "Another process holds the SQLite store locked")
+@pytest.mark.fault("Tracking", "another process holds the SQLite store locked")
 @pytest.mark.parametrize("seconds", [30, pytest.param(60, marks=SLOW)])
 def test_a_locked_store_costs_a_warning_and_seconds(tracked, seconds, happened):
     with locked(tracked.path / "mlflow.db", seconds) as holder:
@@ -59,7 +59,7 @@ def test_a_locked_store_costs_a_warning_and_seconds(tracked, seconds, happened):
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Tracking", "Eight stages log into one new SQLite store at once")
+@pytest.mark.fault("Tracking", "eight stages log into one new SQLite store at once")
 def test_eight_stages_share_a_new_store(tmp_path, happened):
     projects = [fill(tmp_path / str(number)) for number in range(8)]
     store = f"sqlite:///{tmp_path}/store/mlflow.db"
@@ -111,7 +111,7 @@ def another_mlflow(request, tracked):
     return tracked, request.param
 
 
-@pytest.mark.fault("Tracking", "The store is of an older or of a newer MLflow")
+@pytest.mark.fault("Tracking", "the store is of an older or of a newer MLflow")
 def test_another_mlflows_store_is_never_migrated_unasked(another_mlflow, happened):
     tracked, age = another_mlflow
     database = tracked.path / "mlflow.db"
@@ -137,7 +137,7 @@ def test_another_mlflows_store_is_never_migrated_unasked(another_mlflow, happene
     happened(reason.removeprefix(address)[2:])
 
 
-@pytest.mark.fault("Tracking", "The experiment has been deleted in the UI")
+@pytest.mark.fault("Tracking", "the experiment has been deleted in the UI")
 def test_a_deleted_experiment_is_restored_by_the_command_that_is_told(tracked, happened):
     client = tracked.client()
     client.delete_experiment(client.create_experiment("mnist"))

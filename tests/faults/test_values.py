@@ -43,7 +43,7 @@ def tell(tracked: Tracked) -> None:
     assert tracked.publish()[-1] == (ADDED if lines else THERE)
 
 
-@pytest.mark.fault("Tracking", "Metrics that are NaN or infinite")
+@pytest.mark.fault("Tracking", "metrics that are NaN or infinite")
 def test_not_a_number_is_stored_and_infinity_is_said_to_be_in_the_files(anywhere, happened):
     history = [
         {"step": 1, "train/loss": math.nan, "a": 1.0},
@@ -63,7 +63,7 @@ def test_not_a_number_is_stored_and_infinity_is_said_to_be_in_the_files(anywhere
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Tracking", "Parameters longer than MLflow takes, and names beyond ASCII")
+@pytest.mark.fault("Tracking", "parameters longer than MLflow takes, and names beyond ASCII")
 def test_what_is_too_long_is_replaced_by_its_digest_and_what_is_refused_is_named(anywhere, happened):
     leave(anywhere, [{"step": 1, "größe/αβγ": 0.5}], long=LONG, é="ü☃")
     tell(anywhere)
@@ -86,7 +86,7 @@ def client_text(tracked: Tracked, run, path: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.fault("Tracking", "A hundred thousand points of metrics")
+@pytest.mark.fault("Tracking", "a hundred thousand points of metrics")
 def test_many_points_all_arrive_once(anywhere, happened):
     leave(anywhere, [{"step": step, "train/loss": step / 7} for step in range(100_000)])
     tell(anywhere)
