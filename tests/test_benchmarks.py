@@ -1,5 +1,6 @@
 """The benchmark's programs answer alike on little data, and its page shows what was measured."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from benchmarks import growth, tables
+from benchmarks import growth, plots, tables
 from benchmarks.networks import PROGRAMS
+from benchmarks.without import STEPS
 from pipeline.datasets import splits
 
 ROOT = Path(__file__).parents[1]
-SECTIONS = ("machine", "networks", "race", "hidden", "samples", "nothing_changed", "publishing")
+SECTIONS = ("machine", "networks", "steps", "race", "hidden", "samples", "nothing_changed", "publishing")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +47,21 @@ def test_a_program_trains_the_network_and_answers_in_one_line(data, program):
     assert answer["accuracy"] > 0.9
 
 
+def test_what_is_taken_back_of_the_engine_leaves_what_it_computes(data):
+    told = ["--data", str(data), "--hidden", "16", "--batch-size", "20", "--epochs", "2"]
+    done = [
+        subprocess.run(
+            [sys.executable, *PROGRAMS["manual"], *told, *more],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": str(ROOT)},
+        ).stdout
+        for more in ([], *(["--without", name] for name in STEPS))
+    ]
+    assert len({json.loads(answer)["accuracy"] for answer in done}) == 1
+
+
 def test_copies_are_distorted_and_their_labels_are_the_originals(data, tmp_path):
     folder = growth.copies(data, tmp_path / "copies", 3)
     images, labels = splits.read(folder / "train")
@@ -59,6 +77,18 @@ def test_the_page_shows_what_the_last_benchmark_measured():
     for section in SECTIONS:
         between = page.split(f"<!-- {section} -->\n")[1].split(f"<!-- /{section} -->")[0]
         assert between.strip() == "\n".join(tables.of({section: found[section]})).strip()
+
+
+@pytest.mark.parametrize("name", plots.PICTURES)
+def test_the_pages_pictures_show_it_too(name):
+    found = json.loads((ROOT / "results/benchmark.json").read_text(encoding="utf-8"))
+    drawn, kept = (
+        # Pixels, since how far a PNG is compressed depends on the machine.
+        np.asarray(Image.open(source).convert("RGB"), np.int16)
+        for source in (io.BytesIO(plots.PICTURES[name](found)), plots.FOLDER / f"{name}.png")
+    )
+    assert drawn.shape == kept.shape
+    assert np.abs(drawn - kept).mean() < 0.1
 
 
 def test_a_number_changed_by_hand_would_be_seen():

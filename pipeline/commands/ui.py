@@ -20,16 +20,25 @@ GRACE = 10
 
 
 def serve(port: int) -> None:
-    """Run the MLflow server on loopback until a signal ends it; UserError where the port is taken."""
-    loopback.listen(port, "ui").close()
+    """Run the MLflow server on loopback until a signal ends it; UserError where the port is taken.
+
+    Where the store is a tracking server it has a UI already, whose address is printed.
+    """
     address, database = store.uri(), store.database()
+    if address.startswith(("http://", "https://")):
+        print(f"MLflow UI: {_page(store.shown())} (of the tracking server)")
+        return
+    loopback.listen(port, "ui").close()
     if database and database.exists():
         schema.check(database)  # the server would migrate it unasked
     loopback.end_quietly()
-    page = f"http://{loopback.HOST}:{port}/#/experiments?{experiments.TRAINING}"
-    print(f"MLflow UI: {page} (Ctrl-C ends it)", flush=True)
+    print(f"MLflow UI: {_page(f'http://{loopback.HOST}:{port}')} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]
     run([*command, "--backend-store-uri", address, "--allowed-hosts", own_names(port), *OPTIONS])
+
+
+def _page(server: str) -> str:
+    return f"{server.rstrip('/')}/#/experiments?{experiments.TRAINING}"
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> NoReturn:

@@ -136,6 +136,14 @@ def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_pa
     assert all(f"make {target}" in out for target in ("ui", "demo", "report", "reproduce"))
 
 
+def test_ui_names_the_page_of_a_tracking_server_without_its_password(call, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://reviewer:secret@127.0.0.1:1/")
+    status, out, _ = call("ui")
+    assert status == 0
+    page = "http://127.0.0.1:1/#/experiments?workflowType=machine_learning"
+    assert out == f"MLflow UI: {page} (of the tracking server)\n"
+
+
 @pytest.mark.parametrize("server", ["ui", "serve", "demo"])
 def test_a_taken_port_is_named_with_another(call, server):
     with socket.socket() as taken:
