@@ -77,7 +77,7 @@ demo: setup ## draw a digit and see three networks read it, on this machine only
 reproduce: setup ## run everything again in a temporary clone and compare every output's hash
 	@$(ACTIVATE) python -m pipeline reproduce
 
-bench: setup ## measure our engines beside PyTorch, scikit-learn and plain NumPy, after make repro: 10 minutes
+bench: setup ## measure our engines beside PyTorch, scikit-learn and plain NumPy, after make repro: 15 minutes
 	@$(ACTIVATE) python -m benchmarks
 
 profile: setup ## show what each stage costs beside its work, in a cold run

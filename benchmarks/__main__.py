@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks import growth, networks, nothing_changed, publishing, race, tables
+from benchmarks import growth, networks, nothing_changed, plots, publishing, race, tables
 from benchmarks.processes import ROOT, THREADS
 from pipeline.datasets import splits
 from pipeline.files import write_json
@@ -29,6 +29,7 @@ def main(chosen: list[str]) -> None:
         everything = _everything(scratch / "everything")
         sections: dict[str, Callable[[], Any]] = {
             "networks": lambda: networks.measure(everything),
+            "steps": lambda: networks.steps(everything),
             "race": lambda: race.measure(NORMALIZED, scratch / "race"),
             "hidden": lambda: growth.with_hidden_units(everything),
             "samples": lambda: growth.with_samples(everything, scratch / "copies"),
@@ -43,6 +44,7 @@ def main(chosen: list[str]) -> None:
     if not chosen:
         write_json(RESULT, found)
         tables.write(found)
+        plots.write(found)
 
 
 def _everything(folder: Path) -> Path:

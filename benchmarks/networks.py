@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import without
 from benchmarks.processes import ROOT, Spread, answer, in_turn
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -36,6 +37,17 @@ def measure(data: Path) -> dict[str, Any]:
         rows["matrix products alone"] = Spread.of(_pooled(answers["manual"], "products"))
         found[f"784-{hidden}-10"] = {name: spread.as_json() for name, spread in rows.items()}
     return found
+
+
+def steps(data: Path) -> dict[str, Any]:
+    """Return the manual engine's seconds per epoch as it is, and without each thing that makes it fast."""
+    told = [*PROGRAMS["manual"], "--data", str(data), "--hidden", str(SIZES[0]), "--epochs", "3"]
+    calls = {
+        "as it is": partial(answer, told),
+        **{name: partial(answer, [*told, "--without", name]) for name in without.STEPS},
+    }
+    answers = in_turn(calls, REPETITIONS)
+    return {name: Spread.of(_pooled(given, "seconds")).as_json() for name, given in answers.items()}
 
 
 def _pooled(answers: list[dict[str, Any]], key: str) -> list[float]:

@@ -19,11 +19,13 @@ options = parser(__doc__)
 options.add_argument("--gradient", choices=["manual", "autograd"], default="manual")
 options.add_argument("--window", type=int, help="samples shuffled together; all of them without it")
 options.add_argument("--samples", type=int, help="of those there are; all of them without it")
+options.add_argument("--without", help="what is taken back of what makes the engine fast; see without.py")
 told = options.parse_args()
 machine.prepare(told.threads)  # as a stage does, before NumPy is imported
 
 import numpy as np
 
+from benchmarks import without
 from pipeline.datasets import splits
 from pipeline.learning import gradients, initialization, models, sgd, training
 from pipeline.learning.penalty import Penalty
@@ -34,6 +36,8 @@ INPUTS, CLASSES = 784, 10
 
 def main() -> None:
     """Train, and print seconds by epoch, accuracy, the products' seconds and the most memory in use."""
+    if told.without:
+        without.STEPS[told.without]()
     engine, model = gradients.get_trainable(told.gradient), models.get("two_layer")
     machine.hold(told.threads)
     train, test = (samples(name, engine) for name in ("train", "test"))
