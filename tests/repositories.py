@@ -107,8 +107,9 @@ class Repository:
 
 
 def surroundings() -> dict[str, str]:
-    """This process's environment, without what an outer DVC or MLflow run would pass on."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
+    """This process's environment, without what an outer DVC, MLflow or make would pass on."""
+    outer = ("DVC_", "MLFLOW_", "MAKE", "MFLAGS")
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(outer)}
     programs = f"{Path(sys.executable).parent}{os.pathsep}{mine.get('PATH', '')}"
     return {**mine, "PATH": programs, "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
