@@ -45,11 +45,22 @@ SIGNATURE = ModelSignature(
     outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, 10))]),
 )
 
+DESCRIPTION = """The model of the run `{run}`: raw pixels in, 0 (paper) to 255 (ink), 784 an image; the
+probabilities of the digits 0 to 9 out. How its inputs are standardised is inside of it.
+
+`make promote` may make it the champion, `make serve` serves the champion over HTTP. From Python:
+`mlflow.pyfunc.load_model("models:/…").predict(images)`.
+"""
+
 
 def log(client: MlflowClient, run: Run, directory: RunDirectory) -> str:
     """Store the model of a run directory that has a normalisation; return its id."""
     created = client.create_logged_model(
-        run.info.experiment_id, directory.name, source_run_id=run.info.run_id, model_type="classifier"
+        run.info.experiment_id,
+        directory.name,
+        source_run_id=run.info.run_id,
+        tags={"mlflow.note.content": DESCRIPTION.format(run=directory.name)},
+        model_type="classifier",
     )
     opening.delete_other_models(client, run, created.model_id)
     with tempfile.TemporaryDirectory() as temporary:

@@ -227,6 +227,7 @@ def test_the_model_has_a_page_with_its_signature_and_metrics(page, address, clie
     page.goto(f"{model}?{experiments.TRAINING}")
     expect(page.get_by_text("test/error").first).to_be_visible()
     expect(page.get_by_text(output.model_id).first).to_be_visible()
+    expect(page.get_by_text("raw pixels in").first).to_be_visible()
     keep(page, "model")
 
 
