@@ -16,6 +16,8 @@ import numpy as np
 from pipeline.errors import UserError
 
 UNSIGNED_BYTE = 0x08
+# Of a header that claims the absurd, a message shows so many dimensions, and no larger number of bytes.
+SHOWN, LARGEST = 8, 10**30
 
 
 def read_idx(path: Path, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
@@ -44,8 +46,12 @@ def _read(file: IO[bytes], size: int, name: str, shape: tuple[int, ...] | None) 
     expected = file.tell() + math.prod(found)
     if size != expected:
         fault = "is cut short" if size < expected else "has trailing bytes"
-        raise UserError(f"{name}: {fault}: {size} bytes where its header ({_times(found)}) says {expected}")
-    return np.frombuffer(file.read(), np.uint8).reshape(found)
+        says = expected if expected < LARGEST else "over 10³⁰"
+        raise UserError(f"{name}: {fault}: {size} bytes where its header ({_times(found)}) says {says}")
+    try:
+        return np.frombuffer(file.read(), np.uint8).reshape(found)
+    except ValueError as error:  # too many dimensions for NumPy, or one of 0 beside others that are too large
+        raise UserError(f"{name}: its header ({_times(found)}) is that of no array") from error
 
 
 def _dimensions(file: IO[bytes], name: str) -> tuple[int, ...]:
@@ -62,4 +68,5 @@ def _dimensions(file: IO[bytes], name: str) -> tuple[int, ...]:
 
 
 def _times(shape: tuple[int, ...]) -> str:
-    return "×".join(map(str, shape))
+    """Return the shape for a message: of a header with up to 255 dimensions, only the first."""
+    return "×".join([*map(str, shape[:SHOWN]), *(["…"] if len(shape) > SHOWN else [])])

@@ -59,6 +59,23 @@ def test_absurd_dimensions_are_refused_before_they_are_allocated(tmp_path: Path)
         read_idx(path)
 
 
+@pytest.mark.parametrize(
+    ("dimensions", "body", "words"),
+    [
+        ((0, *[2**31] * 9), b"", "is that of no array"),
+        ((1,) * 65, b"x", "1×1×1×1×1×1×1×1×… is that of no array"),
+        ((2**32 - 1,) * 255, b"", "says over 10³⁰"),
+    ],
+)
+def test_a_header_beyond_what_an_array_can_be_is_refused_in_one_line(
+    dimensions: tuple[int, ...], body: bytes, words: str
+) -> None:
+    header = bytes([0, 0, 8, len(dimensions)]) + b"".join(each.to_bytes(4, "big") for each in dimensions)
+    with pytest.raises(UserError, match=words.replace("… is", r"…\) is")) as refused:
+        parse_idx(header + body, "x")
+    assert len(str(refused.value)) < 300
+
+
 def test_a_file_is_read_with_its_own_dimensions(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(idx(np.arange(24).reshape(2, 3, 4)))
