@@ -12,6 +12,8 @@ from pipeline.errors import UserError
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")]
+Host = Annotated[str, typer.Option(help="The address to listen on: by default this machine only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in full precision.")]
 
 
@@ -200,7 +202,7 @@ def doctor(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
+    port: Port = 5000,
     debug: Debug = False,
 ) -> None:
     """Serve the MLflow UI on this machine only, until Ctrl-C."""
@@ -211,10 +213,8 @@ def ui(
 
 @app.command("team-server")
 def team_server(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5000,
-    host: Annotated[str, typer.Option(help="The address to listen on: by default this machine only.")] = (
-        "127.0.0.1"
-    ),
+    port: Port = 5000,
+    host: Host = "127.0.0.1",
     names: Annotated[
         list[str] | None, typer.Option("--name", help="A name that browsers know the server by.")
     ] = None,
@@ -236,7 +236,7 @@ def promote(debug: Debug = False) -> None:
 
 @app.command()
 def serve(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 5001,
+    port: Port = 5001,
     debug: Debug = False,
 ) -> None:
     """Serve the champion on this machine only, until Ctrl-C: raw pixels in, probabilities out."""
@@ -263,10 +263,8 @@ def predict(
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 8000,
-    host: Annotated[str, typer.Option(help="The address to listen on: by default this machine only.")] = (
-        "127.0.0.1"
-    ),
+    port: Port = 8000,
+    host: Host = "127.0.0.1",
     debug: Debug = False,
 ) -> None:
     """Serve a page on which you draw a digit and see three networks read it, until Ctrl-C."""

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from pipeline.datasets.handwriting import NothingDrawnError
 from pipeline.demo.networks import Networks
+from pipeline.servers import bodies
 from pipeline.servers.guard import guarded, refusal
 
 PAGE = Path(__file__).parent / "page"
@@ -79,9 +80,7 @@ def create(networks: Networks, host: str) -> ASGIApp:
 
 async def _drawing(request: Request) -> Drawing:
     """Return the drawing in a request; HTTPException says why not, and repeats nothing of what was sent."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":  # a form of another page can't send that without asking first
-        raise HTTPException(415, "Content-Type: expected application/json")
+    bodies.require_json(request.headers)
     try:
         return Drawing.model_validate_json(await request.body())
     except ValidationError:

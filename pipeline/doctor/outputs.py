@@ -1,6 +1,5 @@
 """What stages leave: whole, or the remains of one that was killed."""
 
-import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from pipeline import files
 from pipeline.doctor.dvc_files import LOCK
 from pipeline.errors import UserError
 from pipeline.stages import records
-from pipeline.tracking import lineage, run_directory
+from pipeline.tracking import evaluated, lineage, run_directory
 
 FOLDERS = (Path("data"), Path("results"))
 EVALUATION = Path("results/evaluation.json")
@@ -26,7 +25,7 @@ def leftovers() -> Iterator[str]:
 
 def runs() -> Iterator[str]:
     """Yield a line for each run directory that is damaged or isn't the one that DVC or evaluate has seen."""
-    recorded, evaluated = _recorded(), _evaluated()
+    recorded, measured = _recorded(), _measured()
     for directory in sorted(path for path in records.RUNS.glob("[!.]*") if path.is_dir()):
         digest = lineage.dvc_hash(directory)
         stage, known = recorded.get(directory.as_posix(), ("", digest))
@@ -34,9 +33,7 @@ def runs() -> Iterator[str]:
             yield f"{directory}: its files are not those that {LOCK} knows; `dvc repro {stage}`"
         elif fault := _fault(directory):
             yield fault
-        elif (
-            evaluated.get(directory.name, fingerprint := run_directory.fingerprint(directory)) != fingerprint
-        ):
+        elif measured.get(directory.name, fingerprint := run_directory.fingerprint(directory)) != fingerprint:
             yield f"{directory}: {EVALUATION} has another fingerprint; `dvc repro evaluate`"
 
 
@@ -54,10 +51,9 @@ def _recorded() -> dict[str, tuple[str, str]]:
     return {str(out["path"]): (stage, str(out["md5"])) for stage, outs in lineage.outputs() for out in outs}
 
 
-def _evaluated() -> dict[str, str]:
+def _measured() -> dict[str, str]:
     """Return the fingerprint of every run that was evaluated, by name; nothing where it can't be read."""
     try:
-        measured = json.loads(EVALUATION.read_text(encoding="utf-8"))
-        return {name: result["fingerprint"] for name, result in measured.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {name: result["fingerprint"] for name, result in evaluated.read(EVALUATION).items()}
+    except UserError:
         return {}

@@ -12,7 +12,6 @@ def runs() -> Iterator[str]:
     if database and not database.exists():
         return
     from pipeline.tracking import connection, ownership
-    from pipeline.tracking.quiet_mlflow import MlflowException
 
     try:
         for run in connection.running_runs(connection.connect()):
@@ -21,6 +20,6 @@ def runs() -> Iterator[str]:
                 yield f"{named}, and its publisher is gone; `python -m pipeline publish` ends it as FAILED"
             elif ownership.TAG not in run.data.tags:
                 yield f"{named} for nobody knows whom; `mlflow runs delete --run-id {run.info.run_id}`"
-    except (MlflowException, OSError, UserError) as error:
+    except (*connection.ERRORS, UserError) as error:
         why = str(error) if isinstance(error, UserError) else connection.reason(error)
         yield f"tracking: {store.shown()}: {why}; start the server, or set another MLFLOW_TRACKING_URI"

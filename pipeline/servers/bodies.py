@@ -28,6 +28,15 @@ async def read(headers: Headers, receive: Receive) -> bytes:
         raise HTTPException(408, TOO_SLOW, {"Connection": "close"}) from None
 
 
+def require_json(headers: Headers) -> str:
+    """Return the parameters of the Content-Type; HTTPException where the body says that it is no JSON."""
+    kind, _, parameters = headers.get("content-type", "").partition(";")
+    # A form of another page can't send this type without asking first.
+    if kind.strip().lower() != "application/json":
+        raise HTTPException(415, "Content-Type: expected application/json")
+    return parameters
+
+
 def replaying(body: bytes, receive: Receive) -> Receive:
     """Return what gives an application the body that was read, and then what else comes."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]

@@ -65,11 +65,7 @@ def _require_known(request: Request) -> None:
 
 
 def _require_images(headers: Headers, body: bytes) -> None:
-    kind, _, parameter = headers.get("content-type", "").partition(";")
-    # A form of another page can't send this type without asking first.
-    if kind.strip().lower() != "application/json":
-        raise HTTPException(415, "Content-Type: expected application/json")
-    if parameter.replace(" ", "").lower() not in ("", "charset=utf-8"):
+    if bodies.require_json(headers).replace(" ", "").lower() not in ("", "charset=utf-8"):
         raise HTTPException(415, "Content-Type: expected application/json in UTF-8")
     try:
         Images.model_validate_json(body)

@@ -102,7 +102,7 @@ def experiment_id(client: MlflowClient, name: str) -> str:
 
 
 def finished_runs(client: MlflowClient, fingerprint: str, experiment: str | None = None) -> list[Run]:
-    """Return every FINISHED run of this fingerprint, in one experiment or in all of ours that there are."""
+    """Return the FINISHED runs of this fingerprint, the newest first, in one experiment or in all of ours."""
     condition = f"tags.fingerprint = '{fingerprint}' and attributes.status = 'FINISHED'"
     return runs_where(client, condition, [experiment] if experiment else None)
 
@@ -125,6 +125,11 @@ def runs_where(client: MlflowClient, condition: str, experiments: list[str] | No
 def running_runs(client: MlflowClient) -> list[Run]:
     """Return every RUNNING run in the experiments of ours that there are."""
     return runs_where(client, "attributes.status = 'RUNNING'")
+
+
+def models_of(run: Run) -> list[str]:
+    """Return the ids of the logged models that came out of a run."""
+    return [str(output.model_id) for output in run.outputs.model_outputs] if run.outputs else []
 
 
 def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED") -> None:

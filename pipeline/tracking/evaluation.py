@@ -44,8 +44,7 @@ def _digest(result: Mapping[str, Any], figures: Path) -> str:
 
 
 def _add_to(client: MlflowClient, run: Run, result: Mapping[str, Any], figures: Path) -> None:
-    outputs = run.outputs.model_outputs if run.outputs else []
-    model_id = outputs[0].model_id if outputs else None
+    model_id = next(iter(connection.models_of(run)), None)
     data = projection.datasets(result)
     filling.log_datasets(client, run.info.run_id, data)
     metrics = (

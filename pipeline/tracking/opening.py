@@ -3,7 +3,7 @@
 MLflow repeats a request whose reply is lost, so that the server may have done it twice.
 """
 
-from pipeline.tracking import ownership, store
+from pipeline.tracking import connection, ownership, store
 from pipeline.tracking.lineage import Tags
 from pipeline.tracking.quiet_mlflow import LoggedModelOutput, MlflowClient, MlflowException, Run
 
@@ -34,8 +34,7 @@ def log_output(client: MlflowClient, run_id: str, model_id: str) -> None:
     try:
         client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
     except MlflowException:
-        outputs = client.get_run(run_id).outputs
-        if not outputs or model_id not in [output.model_id for output in outputs.model_outputs]:
+        if model_id not in connection.models_of(client.get_run(run_id)):
             raise
 
 

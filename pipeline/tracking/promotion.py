@@ -79,9 +79,8 @@ def register(
 
 def _published(client: MlflowClient, fingerprint: str) -> Source | None:
     """Return the newest run of this fingerprint that has a model."""
-    runs = connection.finished_runs(client, fingerprint)
-    for run in sorted(runs, key=lambda run: run.info.start_time, reverse=True):
-        if model_id := registry.model_of(run):
+    for run in connection.finished_runs(client, fingerprint):  # the newest first
+        for model_id in connection.models_of(run):
             return Source(run, model_id)
     return None
 

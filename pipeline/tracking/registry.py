@@ -140,10 +140,4 @@ def _verify(run: Path, model: Path, fingerprint: str) -> None:
 def _model_id(source: str, run: Run) -> str:
     """Return the logged model that a version comes from, or that of its run."""
     logged = source.removeprefix(URI)
-    return logged if logged.startswith(LOGGED) else model_of(run) or ""
-
-
-def model_of(run: Run) -> str | None:
-    """Return the logged model of a run, None where it has none."""
-    outputs = run.outputs.model_outputs if run.outputs else []
-    return str(outputs[0].model_id) if outputs else None
+    return logged if logged.startswith(LOGGED) else next(iter(connection.models_of(run)), "")

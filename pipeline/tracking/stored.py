@@ -4,7 +4,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.tracking import differences, logged_model, projection, run_directory, selection, store
+from pipeline.tracking import (
+    connection,
+    differences,
+    logged_model,
+    projection,
+    run_directory,
+    selection,
+    store,
+)
 from pipeline.tracking.differences import Sides
 from pipeline.tracking.quiet_mlflow import MlflowClient, Run, mlflow
 from pipeline.tracking.run_directory import RunDirectory
@@ -91,13 +99,13 @@ def _metrics(client: MlflowClient, run: Run, directory: RunDirectory) -> Iterato
 def _model(client: MlflowClient, run: Run, directory: RunDirectory, scratch: Path) -> Iterator[str]:
     if not directory.normalization:
         return
-    outputs = run.outputs.model_outputs if run.outputs else []
-    if not outputs:
+    models = connection.models_of(run)
+    if not models:
         yield "there is no logged model"
-    for output in outputs:
-        location = client.get_logged_model(output.model_id).artifact_location
+    for model_id in models:
+        location = client.get_logged_model(model_id).artifact_location
         data = mlflow.artifacts.download_artifacts(
-            f"{location}/data", dst_path=str(scratch / output.model_id), tracking_uri=store.uri()
+            f"{location}/data", dst_path=str(scratch / model_id), tracking_uri=store.uri()
         )
         for name in logged_model.DATA:
             if line := differences.of_file(directory.path / name, Path(data) / name, OF_MODEL):
