@@ -11,6 +11,15 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 REPOSITORY = Path(__file__).parents[1]
+# The check of the gradients in a second.
+QUICK_CHECK = {
+    "gradients.samples": 8,
+    "gradients.hidden": 4,
+    "gradients.steps": [0, 2],
+    "gradients.random_draws": 1,
+    "gradients.directions": 1,
+    "gradients.coordinates": 2,
+}
 # Small enough for seconds; everything else is as shipped.
 SMALL = {
     "threads": 1,  # two processes of tests share the processors
@@ -24,12 +33,7 @@ SMALL = {
     "baseline.logistic_regression.max_iterations": 10,
     "baseline.sgd_classifier.epochs": 1,
     "baseline.mlp_classifier.epochs": 2,
-    "gradients.samples": 8,
-    "gradients.hidden": 4,
-    "gradients.steps": [0, 2],
-    "gradients.random_draws": 1,
-    "gradients.directions": 1,
-    "gradients.coordinates": 2,
+    **QUICK_CHECK,
     "evaluate.worst_mistakes": 4,
     "exercise.spiral.network_iterations": 100,
     "exercise.digits_cg.iterations": 10,

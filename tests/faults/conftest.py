@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.figures.comparison import RUNS
+from tests import stores
 from tests.faults.servers import Server, free_port
 from tests.faults.tracked import Tracked
 from tests.repositories import Repository, commit, copy, copy_of_the_project
@@ -39,14 +40,8 @@ def happened(record_property: Callable[[str, Any], None]) -> Say:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store without runs; creating one takes MLflow seconds, copying it none."""
-    from pipeline.tracking import connection
-
-    with pytest.MonkeyPatch.context() as patch:
-        path = tmp_path_factory.mktemp("store") / "mlflow.db"
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
-        connection.connect()
-    return path
+    """A SQLite store without runs, to copy."""
+    return stores.create(tmp_path_factory.mktemp("store") / "mlflow.db")
 
 
 @pytest.fixture

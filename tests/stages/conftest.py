@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import params
 from pipeline.datasets import normalization, splits
+from tests.repositories import QUICK_CHECK
 
 REPOSITORY = Path(__file__).parents[2]
 DESCENT = {
@@ -38,12 +39,7 @@ SMALL = {
     "baseline.logistic_regression.max_iterations": 10,
     "baseline.sgd_classifier.epochs": 2,
     "baseline.mlp_classifier.epochs": 2,
-    "gradients.samples": 8,
-    "gradients.hidden": 4,
-    "gradients.steps": [0, 2],
-    "gradients.random_draws": 1,
-    "gradients.directions": 1,
-    "gradients.coordinates": 2,
+    **QUICK_CHECK,
 }
 SetParameter = Callable[[str, Any], None]
 

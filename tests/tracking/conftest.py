@@ -10,6 +10,7 @@ import pytest
 import safetensors.numpy
 
 from pipeline.tracking import run_directory
+from tests import stores
 from tests.tracking.repositories import commit, git
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
@@ -17,14 +18,8 @@ ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store; creating one takes MLflow seconds, copying it none."""
-    from pipeline.tracking import connection
-
-    with pytest.MonkeyPatch.context() as patch:
-        path = tmp_path_factory.mktemp("template") / "mlflow.db"
-        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{path}")
-        connection.connect()
-    return path
+    """An empty store, to copy."""
+    return stores.create(tmp_path_factory.mktemp("template") / "mlflow.db")
 
 
 @pytest.fixture
