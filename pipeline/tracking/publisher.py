@@ -50,8 +50,9 @@ def _publish() -> None:
     threading.Thread(target=_receive, args=(messages,), daemon=True).start()
     with _signs_of_life(answers):
         _import()
-    from pipeline.tracking import connection, streaming
+    from pipeline.tracking import connection, quiet_mlflow, streaming
 
+    quiet_mlflow.settle()  # a fork of the warm publisher has its stage's environment, without these
     try:
         with _signs_of_life(answers):
             connection.prepare()

@@ -21,8 +21,15 @@ SETTINGS = {
     # A value that is too long is refused rather than cut in silence.
     "MLFLOW_TRUNCATE_LONG_VALUES": "false",
 }
-for _name, _value in SETTINGS.items():
-    os.environ.setdefault(_name, _value)
+
+
+def settle() -> None:
+    """Set what the user hasn't: while this is imported, and again in a process that changed its environment."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+settle()
 
 import mlflow.pyfunc  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
@@ -57,4 +64,5 @@ __all__ = [
     "RunTag",
     "SystemMetricsMonitor",
     "mlflow",
+    "settle",
 ]

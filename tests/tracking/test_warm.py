@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ DVC = """
 import os, subprocess, sys, time
 for name in ("first", "second"):
     command = [sys.executable, "-c", sys.argv[1], name]
-    subprocess.run(command, env={**os.environ, "DVC_STAGE": name}, stderr=subprocess.DEVNULL)
+    subprocess.run(command, env={**os.environ, "DVC_STAGE": name})
 print("done", flush=True)
 time.sleep(60)
 """
@@ -50,8 +51,8 @@ def dvc(repository, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     program = tmp_path / "dvc"
     program.write_text(DVC)
-    with subprocess.Popen([sys.executable, program, STAGE], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, program, STAGE], **pipes) as process:
         assert process.stdout.readline() == "done\n"
         yield process
         process.kill()
@@ -82,6 +83,22 @@ def test_one_that_is_killed_is_replaced_at_the_next_stage(dvc, tmp_path, monkeyp
     assert connection is not None
     connection.close()
     assert servers(dvc.pid) != [server]
+
+
+@pytest.fixture
+def nobody_listens(repository, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and doesn't listen
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        yield
+
+
+def test_it_is_as_impatient_as_any_publisher(nobody_listens, dvc):
+    dvc.kill()
+    _, told = dvc.communicate()
+    warnings = [line for line in told.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 2
+    assert all(": connection refused; " in line for line in warnings)
 
 
 @pytest.mark.parametrize("address", [None, "/nowhere/publisher"])
