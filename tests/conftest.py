@@ -1,10 +1,17 @@
 """How the tests are shared out among processes."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 PIPELINE = Path(__file__).parent / "pipeline"
+
+
+def pytest_configure():
+    """Let Ctrl-C reach what the tests start: a shell's background job, and its children, would ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
