@@ -24,7 +24,7 @@ SETTINGS = {
 
 
 def settle() -> None:
-    """Set what the user hasn't: while this is imported, and again in a process that changed its environment."""
+    """Set what the user has not: at the import, and again where a process has changed its environment."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
 
