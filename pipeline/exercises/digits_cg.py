@@ -5,7 +5,7 @@ The derivation is in docs/exercises/digits_cg.md.
 """
 
 import json
-import time
+import timeit
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +120,10 @@ def timings(settings: DigitsCgParams) -> dict[str, float]:
     evaluate(theta)  # makes the arrays that it will write to
     loops, products = [], []
     for _ in range(3):
-        loops.append(_seconds(lambda: (network.cost(theta, X, y), network.gradient(theta, X, y))))
-        products += [_seconds(lambda: evaluate(theta)) for _ in range(7)]
+        loops += timeit.repeat(
+            lambda: (network.cost(theta, X, y), network.gradient(theta, X, y)), repeat=1, number=1
+        )
+        products += timeit.repeat(lambda: evaluate(theta), repeat=7, number=1)
     one_by_one, vectorised = float(np.median(loops)), float(np.median(products))
     return {
         "one_by_one_seconds": one_by_one,
@@ -185,12 +187,6 @@ def _gives_up(name: str, found: dict[str, Any]) -> list[Claim]:
             f"{name}: the optimiser gives up for loss of precision", "precision loss" in found["message"]
         ),
     ]
-
-
-def _seconds(work: Any) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def _print(own: Training, results: dict[str, Any]) -> list[str]:

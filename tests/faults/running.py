@@ -52,13 +52,17 @@ class Repro:
 
     def send(self, number: int, whom: str) -> None:
         """Send a signal to the `stage` alone, to `dvc` alone, or to the whole `group`, as a terminal does."""
-        with suppress(ProcessLookupError, psutil.NoSuchProcess):  # it may just have ended by itself
-            if whom == "group":
-                os.killpg(self.process.pid, number)
-            elif whom == "stage" and (stage := self.stage()):
-                stage.send_signal(number)
-            else:
-                self.process.send_signal(number)
+        if whom == "group":
+            os.killpg(self.process.pid, number)
+        elif whom == "stage" and (stage := self.stage()):
+            stage.send_signal(number)
+        else:
+            self.process.send_signal(number)
+
+    def kill(self, whom: str) -> None:
+        """Send SIGKILL, at a random moment: it may just have ended by itself."""
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            self.send(signal.SIGKILL, whom)
 
     def wait(self) -> int:
         """Wait for its end and return its exit status."""

@@ -3,7 +3,6 @@
 import json
 import random
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def kill_on_the_way(
         with repro(repository, stages[-1], **SILENT) as going:
             if going.reach(*stages[index - 1 :] if index else ()):
                 time.sleep(after)
-            going.send(signal.SIGKILL, whom)
+            going.kill(whom)
             status = going.wait()
         if status > 0 and whom != "stage":
             mend(repository)
@@ -156,7 +155,7 @@ def test_the_whole_pipeline_killed_three_times_ends_as_an_undisturbed_one(tmp_pa
         whom, after = rng.choice(("stage", "dvc", "group")), rng.uniform(0, took / 3)
         with repro(killed, **SILENT) as going:
             time.sleep(after)
-            going.send(signal.SIGKILL, whom)
+            going.kill(whom)
             status = going.wait()
         if status > 0 and not going.begun:
             mend(killed)

@@ -1,11 +1,11 @@
 """MLflow servers that are away, stopped, broken or restarted: the work goes on, and nothing is lost."""
 
 import signal
-import socket
 import time
 
 import pytest
 
+from tests import stores
 from tests.faults import processes, servers
 from tests.faults.tracked import ADDED, THERE, Tracked
 from tests.stages.conftest import fill, set_parameters
@@ -26,12 +26,10 @@ def at(tracked: Tracked, address: str) -> Tracked:
 
 @pytest.mark.fault("Tracking", "the server refuses the connection")
 def test_a_server_that_refuses_costs_a_warning_without_the_password(project, happened):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening
-        port = taken.getsockname()[1]
-        refused = Tracked(project, f"http://ann:secret@127.0.0.1:{port}")
+    with stores.refusing() as server:
+        refused = Tracked(project, f"http://ann:secret@{server}")
         reason = refused.warned()
-        assert reason == f"http://127.0.0.1:{port}: connection refused"
+        assert reason == f"http://{server}: connection refused"
         line = processes.fails_in_one_line(project, *processes.PUBLISH, **refused.environment())
     assert line == f"error: tracking: {reason}; run `make publish` again when the store answers"
     happened("warning: connection refused")

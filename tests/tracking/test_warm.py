@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.tracking import warm
+from tests import stores
 
 ROOT = Path(warm.__file__).resolve().parents[2]
 # Played by a program of that name, which runs two stages one after the other and waits to be ended.
@@ -87,9 +87,8 @@ def test_one_that_is_killed_is_replaced_at_the_next_stage(dvc, tmp_path, monkeyp
 
 @pytest.fixture
 def nobody_listens(repository, monkeypatch):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and doesn't listen
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{taken.getsockname()[1]}")
+    with stores.refusing() as server:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{server}")
         yield
 
 
