@@ -12,9 +12,9 @@ import torch
 
 from benchmarks import growth, networks, nothing_changed, plots, publishing, race, tables
 from benchmarks.processes import ROOT, THREADS
+from pipeline import machine
 from pipeline.datasets import splits
 from pipeline.files import write_json
-from pipeline.stages import machine
 
 RESULT = ROOT / "results/benchmark.json"
 NORMALIZED = ROOT / "data/normalized"
@@ -57,18 +57,10 @@ def _everything(folder: Path) -> Path:
 
 
 def _machine() -> dict[str, Any]:
-    processor = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
     return {
-        "processor": processor,
+        "processor": machine.processor(),
         "threads": THREADS,
-        "blas": machine.blas()["architecture"],
+        "blas": machine.kind()["architecture"],
         "python": platform.python_version(),
         "numpy": np.__version__,
         "torch": torch.__version__.partition("+")[0],

@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 from arguments import parser
 
-from pipeline.stages import machine
+from pipeline import machine
 
 options = parser(__doc__)
 options.add_argument("--gradient", choices=["manual", "autograd"], default="manual")

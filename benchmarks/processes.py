@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.stages import machine
+from pipeline import machine
 
 ROOT = Path(__file__).parents[1]
 THREADS = 2

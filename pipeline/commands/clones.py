@@ -52,7 +52,8 @@ def head(repository: Path) -> str:
 
 def words(platform: Mapping[str, Any]) -> str:
     """Return in words a kind of machine, as results/platform.json records it."""
-    return f"BLAS architecture {platform['architecture']} with {platform['threads']} threads"
+    processor = platform.get("processor", "a processor that isn't recorded")
+    return f"{processor}, BLAS architecture {platform['architecture']}, {platform['threads']} threads"
 
 
 def call(*command: str, cwd: Path) -> str:

@@ -1,7 +1,7 @@
 """The page on which one draws a digit."""
 
+from pipeline import machine
 from pipeline.commands import loopback
-from pipeline.stages import machine
 
 # Seconds that it may take to finish what it is answering.
 GRACE = 2

@@ -5,10 +5,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline import params
+from pipeline import machine, params
 from pipeline.errors import UserError
 from pipeline.params.threads import ThreadsParams
-from pipeline.stages import machine
 
 if TYPE_CHECKING:  # importing an exercise imports NumPy, which must find the threads set
     from pipeline.exercises import Exercise, Variant

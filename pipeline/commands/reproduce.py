@@ -7,11 +7,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline import params, tolerance
+from pipeline import machine, params, tolerance
 from pipeline.commands import clones
 from pipeline.errors import UserError
 from pipeline.params.threads import ThreadsParams
-from pipeline.stages import machine
 
 LOCK = Path("dvc.lock")
 EVALUATION = Path("results/evaluation.json")
@@ -20,9 +19,9 @@ EVALUATION = Path("results/evaluation.json")
 def reproduce(repository: Path) -> int:
     """Run the committed pipeline in a temporary clone; return 0 where its outputs are the same, else 1.
 
-    The same means to the bit. Where BLAS architecture or threads are others than those recorded, it
-    means that every accuracy agrees within pipeline.tolerance. UserError: nothing to compare, or the
-    pipeline fails in the clone.
+    The same means to the bit. Where processor, BLAS architecture or threads are others than those
+    recorded, it means that every accuracy agrees within pipeline.tolerance. UserError: nothing to
+    compare, or the pipeline fails in the clone.
     """
     _refuse_uncommitted(repository)
     expected = outputs(repository / LOCK)
@@ -75,7 +74,7 @@ def _other_platforms(repository: Path) -> list[str]:
     record = repository / machine.RECORD
     recorded = json.loads(record.read_text()).values() if record.exists() else []
     machine.prepare(params.load_fields(ThreadsParams).threads)
-    here = machine.blas()
+    here = machine.kind()
     return sorted(
         {
             f"made on {clones.words(there)}; here it is {clones.words(here)}"

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from pipeline import machine
 from pipeline.commands import loopback
-from pipeline.stages import machine
 
 EXAMPLE = "docs/examples/digit.json"
 # Seconds that it may take to finish what it is answering.

@@ -11,9 +11,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline import machine
 from pipeline.commands import clones
 from pipeline.errors import UserError
-from pipeline.stages import machine
 from pipeline.tracking import connection, run_directory, selection, stored, verification
 from pipeline.tracking.quiet_mlflow import MlflowClient, Run
 from pipeline.tracking.verification import Origin, Platform, Verdict

@@ -147,6 +147,7 @@ class Benchmark(BaseModel):
 class Platform(BaseModel):
     """What the bits of a stage's outputs depend on besides code and data."""
 
+    processor: str
     architecture: str
     threads: int
 

@@ -84,7 +84,8 @@ def machines() -> dict[str, list[str]]:
     """Return each kind of machine that is recorded, in words, with the stages that ran on it."""
     found: dict[str, list[str]] = {}
     for stage, kind in inputs.platform().items():
-        found.setdefault(f"{kind.architecture}, {kind.threads} threads", []).append(stage)
+        words = f"{kind.processor}, BLAS architecture {kind.architecture}, {kind.threads} threads"
+        found.setdefault(words, []).append(stage)
     return found
 
 

@@ -16,11 +16,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline import params
+from pipeline import machine, params
 from pipeline.errors import UserError
 from pipeline.files import REMEDIES, write_json
 from pipeline.params.threads import ThreadsParams
-from pipeline.stages import keeper, machine
+from pipeline.stages import keeper
 
 # Stages that move or check bytes, and compute none: no thread or library can change what they leave.
 MOVING = ("check_params", "fetch")
@@ -82,7 +82,7 @@ def _record(computes: bool, seconds: float) -> None:
         return
     if computes:
         record = json.loads(machine.RECORD.read_text()) if machine.RECORD.exists() else {}
-        write_json(machine.RECORD, {**record, name: machine.blas()})
+        write_json(machine.RECORD, {**record, name: machine.kind()})
     # Outside git and DVC: a duration is no output, since it is never the same twice.
     timing = {"start": round(_age() - seconds, 3), "seconds": round(seconds, 3)}
     write_json(TIMINGS / f"{name.replace('@', '-')}.json", timing)

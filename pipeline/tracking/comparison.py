@@ -14,6 +14,7 @@ TAGS = (
     "params.digest",
     "dvc.stage",
     "dvc.exp.name",
+    "processor",
     "blas.architecture",
     "blas.threads",
 )

@@ -10,8 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from threadpoolctl import threadpool_info
 
+from pipeline import machine
 from pipeline.tracking import run_directory
 
 LOCK = "dvc.lock"
@@ -29,7 +29,7 @@ Tags = dict[str, str]
 
 def of_this_process() -> Tags:
     """Return the tags of a run that is being made: by the commit that is checked out, in DVC's stage."""
-    tags = {tag: os.environ[name] for name, tag in DVC_TAGS.items() if os.environ.get(name)} | _blas()
+    tags = {tag: os.environ[name] for name, tag in DVC_TAGS.items() if os.environ.get(name)} | _machine()
     commit = _git("rev-parse", "HEAD")
     if not commit:
         return {**tags, "git.commit.source": "unknown"}
@@ -79,17 +79,16 @@ def _commit_with(digest: str) -> str | None:
     return None
 
 
-def _blas() -> Tags:
-    """Return what decides the bits besides code and data: the BLAS, and the threads that the stage holds.
+def _machine() -> Tags:
+    """Return what decides the bits besides code and data: the processor, the BLAS, and the stage's threads.
 
     This process has the stage's processor and environment, in which the stage's launcher sets the threads.
     """
-    library = next((library for library in threadpool_info() if library["user_api"] == "blas"), None)
-    if library is None:
-        return {}
+    kind = machine.kind()
     return {
-        "blas.architecture": library.get("architecture", library["internal_api"]),
-        "blas.threads": os.environ.get("OMP_NUM_THREADS", str(library["num_threads"])),
+        "processor": kind["processor"],
+        "blas.architecture": kind["architecture"],
+        "blas.threads": os.environ.get("OMP_NUM_THREADS", str(kind["threads"])),
     }
 
 

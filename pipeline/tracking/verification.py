@@ -70,9 +70,13 @@ def origin(client: MlflowClient, run: Run, scratch: Path) -> Origin:
 def platform(run: Run) -> Platform | None:
     """Return the kind of machine that the run says it was made on, as results/platform.json does."""
     tags = run.data.tags
-    if not {"blas.architecture", "blas.threads"} <= tags.keys():
+    if not {"processor", "blas.architecture", "blas.threads"} <= tags.keys():
         return None
-    return {"architecture": tags["blas.architecture"], "threads": int(tags["blas.threads"])}
+    return {
+        "processor": tags["processor"],
+        "architecture": tags["blas.architecture"],
+        "threads": int(tags["blas.threads"]),
+    }
 
 
 def judge(run: Run, original: Path, remade: Path, *, same_machine: bool) -> Verdict:

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from pipeline import machine
 from pipeline.commands import reproduce
 from pipeline.errors import UserError
-from pipeline.stages import machine
 
 LOCK = """\
 schema: '2.0'
@@ -25,16 +25,19 @@ stages:
   check_gradients:
     cmd: python -m pipeline.stages check_gradients
 """
-HERE = {"architecture": "Haswell", "threads": 2}
+HERE = {"processor": "Intel Xeon", "architecture": "Haswell", "threads": 2}
+
+
+OTHERS = ({"architecture": "SkylakeX"}, {"threads": 1}, {"processor": "AMD EPYC"})
 
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A git repository without a commit that matters, and this machine's BLAS as HERE."""
+    """A git repository without a commit that matters, on a machine that is HERE."""
     (tmp_path / "params.yaml").write_text("threads: 2\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(machine, "prepare", lambda threads: None)
-    monkeypatch.setattr(machine, "blas", lambda: HERE)
+    monkeypatch.setattr(machine, "kind", lambda: HERE)
     return tmp_path
 
 
@@ -115,14 +118,17 @@ def test_without_a_record_there_is_no_other_machine(repository):
 
 
 def test_each_other_machine_is_one_line_however_many_stages_it_made(repository):
-    skylake, single = {"architecture": "SkylakeX", "threads": 2}, {"architecture": "Haswell", "threads": 1}
-    record = {"normalize": HERE, "train": skylake, "baseline": skylake, "evaluate": single}
+    skylake, single, amd = ({**HERE, **other} for other in OTHERS)
+    nameless = {"architecture": "Haswell", "threads": 2}
+    record = dict(zip("abcdef", (HERE, skylake, skylake, single, amd, nameless), strict=True))
     (repository / "results").mkdir()
     (repository / machine.RECORD).write_text(json.dumps(record))
-    here = "here it is BLAS architecture Haswell with 2 threads"
+    here = "here it is Intel Xeon, BLAS architecture Haswell, 2 threads"
     assert reproduce._other_platforms(repository) == [
-        f"made on BLAS architecture Haswell with 1 threads; {here}",
-        f"made on BLAS architecture SkylakeX with 2 threads; {here}",
+        f"made on AMD EPYC, BLAS architecture Haswell, 2 threads; {here}",
+        f"made on Intel Xeon, BLAS architecture Haswell, 1 threads; {here}",
+        f"made on Intel Xeon, BLAS architecture SkylakeX, 2 threads; {here}",
+        f"made on a processor that isn't recorded, BLAS architecture Haswell, 2 threads; {here}",
     ]
 
 
@@ -163,6 +169,7 @@ def prepared(repository, monkeypatch, record, found):
         (HERE, "dddd.dir", 1, "1 of 2 outputs differ on the same kind of machine"),
         ({**HERE, "threads": 4}, "cccc.dir", 0, "identical: all 2 outputs have the hashes in dvc.lock"),
         ({**HERE, "threads": 4}, "dddd.dir", 0, "within tolerance: the largest difference of an accuracy"),
+        ({**HERE, "processor": "AMD EPYC"}, "dddd.dir", 0, "within tolerance: the largest difference of an"),
     ],
 )
 def test_bits_must_agree_on_the_same_kind_of_machine_and_accuracies_on_another(

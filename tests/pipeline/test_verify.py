@@ -97,6 +97,7 @@ def test_a_run_of_a_commit_is_identical(repository, verified):
 def test_a_run_tells_on_what_machine_its_stage_ran(repository):
     recorded = json.loads(repository.text("results/platform.json"))["train@softmax-manual"]
     tags = run_named(repository, "softmax-manual").data.tags
+    assert tags["processor"] == recorded["processor"]
     assert tags["blas.architecture"] == recorded["architecture"]
     assert tags["blas.threads"] == str(recorded["threads"])
 

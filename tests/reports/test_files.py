@@ -1,5 +1,6 @@
 """What is missing, damaged, partial or of another run."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def test_of_the_exercises_those_that_have_run_are_shown(written):
 def test_machines_that_differ_are_told_with_their_stages(written, change):
     change("results/platform.json", lambda stages: stages["evaluate"].update(architecture="Haswell"))
     items = [each.text for each in written().section("environment").all("li")]
-    assert "Haswell, 2 threads: evaluate" in items
+    assert any(item.endswith(", BLAS architecture Haswell, 2 threads: evaluate") for item in items)
     assert len(items) == 2
 
 
@@ -170,9 +171,11 @@ def test_a_gradient_over_its_bound_fails_in_the_table_and_in_the_answer(
     assert sentence in page.section("answer").text
 
 
-def test_an_error_that_is_no_number_fails_too(written):
-    path = Path("results/gradients.json")
-    path.write_text(path.read_text().replace("1.7001811392290304e-14", "NaN", 1))
+def test_an_error_that_is_no_number_fails_too(written, change):
+    def no_number(found):
+        found["worst_relative_errors"]["softmax"]["autograd_float64"]["W"] = math.nan
+
+    change("results/gradients.json", no_number)
     row = next(row for row in written().rows("Hand-derived gradients") if row[0] == "softmax")
     assert (row[1], row[-1]) == ("nan", "FAIL")
 

@@ -121,7 +121,8 @@ def test_the_environment_is_that_of_the_lock_file_and_of_the_stages(page, load, 
     for library in ("numpy", "torch", "scikit-learn", "mlflow", "dvc"):
         assert f"{library} {pins[library]}" in text
     platform = load("platform")["evaluate"]
-    assert f"{platform['architecture']}, {platform['threads']} threads: every stage" in text
+    kind = f"{platform['processor']}, BLAS architecture {platform['architecture']}"
+    assert f"{kind}, {platform['threads']} threads: every stage" in text
 
 
 def test_every_run_has_its_pictures_the_best_by_validation_first_and_unfolded(page, made):

@@ -9,10 +9,11 @@ from tests.tracking.repositories import commit, git
 LOCK = (
     "schema: '2.0'\nstages:\n  train@a:\n    outs:\n    - path: {path}\n      hash: md5\n      md5: {md5}\n"
 )
+MACHINE = {"processor", "blas.architecture", "blas.threads"}
 
 
-def without_blas(tags: lineage.Tags) -> lineage.Tags:
-    return {name: value for name, value in tags.items() if not name.startswith("blas.")}
+def without_machine(tags: lineage.Tags) -> lineage.Tags:
+    return {name: value for name, value in tags.items() if name not in MACHINE}
 
 
 def lock(directory: Path, path: str = "results/runs/a") -> str:
@@ -33,7 +34,7 @@ def test_a_directory_has_the_hash_that_dvc_gives_it(bare_repository: Path) -> No
 
 
 def test_a_run_in_the_making_has_the_commit_checked_out(git_repository: Path) -> None:
-    assert without_blas(lineage.of_this_process()) == {
+    assert without_machine(lineage.of_this_process()) == {
         "git.commit": git("rev-parse", "HEAD"),
         "mlflow.source.git.commit": git("rev-parse", "HEAD"),
         "git.commit.source": "HEAD",
@@ -41,14 +42,15 @@ def test_a_run_in_the_making_has_the_commit_checked_out(git_repository: Path) ->
     }
 
 
-def test_a_run_in_the_making_has_the_blas_that_threadpoolctl_reports_and_the_threads_of_its_stage(
+def test_a_run_in_the_making_has_its_processor_its_blas_and_the_threads_of_its_stage(
     git_repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.stages import machine
+    from pipeline import machine
 
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     tags = lineage.of_this_process()
-    assert tags["blas.architecture"] == machine.blas()["architecture"]
+    assert tags["blas.architecture"] == machine.kind()["architecture"]
+    assert tags["processor"] == machine.processor()
     assert tags["blas.threads"] == "7"
 
 
@@ -122,7 +124,7 @@ def test_without_git_or_without_a_repository_the_commit_is_unknown(
 ) -> None:
     if not git_is_installed:
         monkeypatch.setenv("PATH", "/nowhere")
-    assert without_blas(lineage.of_this_process()) == {"git.commit.source": "unknown"}
+    assert without_machine(lineage.of_this_process()) == {"git.commit.source": "unknown"}
     assert lineage.of_stored(leave_run()) == {"git.commit.source": "unknown"}
 
 

@@ -126,9 +126,12 @@ def test_a_verdict_names_three_differences_and_counts_the_others(client: Any) ->
 
 
 def test_the_machine_is_what_the_tags_say(client: Any) -> None:
-    run = open_run(client, **{"blas.architecture": "Haswell", "blas.threads": "2"})
-    assert verification.platform(run) == {"architecture": "Haswell", "threads": 2}
-    assert verification.platform(open_run(client)) is None
+    said = {"processor": "Xeon", "blas.architecture": "Haswell", "blas.threads": "2"}
+    kind = {"processor": "Xeon", "architecture": "Haswell", "threads": 2}
+    assert verification.platform(open_run(client, **said)) == kind
+    for tag in said:
+        without = {name: value for name, value in said.items() if name != tag}
+        assert verification.platform(open_run(client, **without)) is None
 
 
 def test_a_run_is_made_from_its_commit_by_its_stage_with_its_patch(client: Any, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""What the bits of a result depend on besides code and data: the BLAS and its threads."""
+"""What the bits of a result depend on besides code and data: the processor, the BLAS and its threads."""
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,24 @@ def hold(threads: int) -> None:
     threadpool_limits(threads)
 
 
-def blas() -> dict[str, Any]:
-    """Return the architecture and the threads of NumPy's BLAS, as threadpoolctl reports them."""
-    import numpy as np  # noqa: F401 - so that there is one to report
+def kind() -> dict[str, Any]:
+    """Return the processor, and the architecture and threads of NumPy's BLAS, as threadpoolctl has them."""
+    import numpy as np  # noqa: F401 - so that there is a BLAS to report
 
     library = next(library for library in threadpool_info() if library["user_api"] == "blas")
     architecture = library.get("architecture", library["internal_api"])
-    return {"architecture": architecture, "threads": library["num_threads"]}
+    return {"processor": processor(), "architecture": architecture, "threads": library["num_threads"]}
+
+
+def processor() -> str:
+    """Return the processor's name.
+
+    The MKL inside of PyTorch, which threadpoolctl doesn't see, chooses its products by maker and model:
+    two processors may be one architecture to NumPy's BLAS, and PyTorch's bits differ.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or platform.machine())
