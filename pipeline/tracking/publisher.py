@@ -15,8 +15,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-import psutil
-
 from pipeline.errors import UserError
 from pipeline.tracking import store, warm
 
@@ -27,14 +25,13 @@ SIGN_OF_LIFE = 0.5
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Publish what stdin tells of; with `--serve ADDRESS PID` be the warm one that others hand over to."""
+    """Publish what stdin tells of; with `--serve ADDRESS` be the warm one that others hand over to."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     if arguments:
-        _, address, keeper = arguments
-        warm.serve(address, psutil.Process(int(keeper)), _import, _publish)
+        warm.serve(arguments[1], _import, _publish)
         return 0
-    status = warm.hand_over()
+    status = warm.hand_over(lambda: _say(sys.stdout, "preparing"))
     if status is None:
         _publish()
     return status or 0

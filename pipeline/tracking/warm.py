@@ -1,99 +1,143 @@
-"""A publisher that has imported MLflow already, for all the stages of one `dvc repro`.
+"""A publisher that has imported MLflow already, for all stages that run at about the same time.
 
 The import takes seconds of a processor that training wants. So one process does it once, and forks for
 every publisher that a stage starts: the publisher hands over its pipes and its environment, and waits.
-The first publisher under a DVC starts it, and it ends with that DVC. Outside of DVC, and wherever
-this fails, a publisher imports MLflow itself.
+The first publisher starts it, and it ends when nobody has needed it for a while. Wherever this fails,
+a publisher imports MLflow itself.
 """
 
+import fcntl
+import hashlib
 import json
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
-
-# Names the address of a warm publisher that is kept by somebody else.
-ADDRESS = "GRADLINE_PUBLISHER"
 # Seconds for the process to start; it listens before it imports anything that takes long.
 START = 3.0
-# Seconds after which it notices that its keeper is gone.
+# Seconds between two looks at who has come, who has gone and what there is to say.
 GLANCE = 0.5
-DONE = b"0"
+# Seconds that it waits, when it has nothing to do, for the next publisher.
+LINGER = 10.0
+# Variables that act on a process when it starts: what comes later, a fork takes over from its publisher.
+AT_START = ("LD_", "PYTHON", "LANG", "LC_", "TZ", "FAKETIME")
+PACKAGE = Path(__file__).resolve().parents[1]
+BEGUN, DONE = b"1", b"0"
 STANDARD = [0, 1, 2]
 
 
-def hand_over() -> int | None:
-    """Let a warm publisher do this process's work; return the exit status, or None where there is none."""
+def hand_over(wait: Callable[[], None]) -> int | None:
+    """Let a warm publisher do this process's work; return the exit status, or None where there is none.
+
+    `wait` is called every now and then while that one isn't ready.
+    """
     try:
         connection = _connect()
-    except (OSError, psutil.Error):
-        return None
-    if connection is None:
+    except OSError:
         return None
     with connection:
         socket.send_fds(connection, [b"."], STANDARD)
         request = {"environment": dict(os.environ), "folder": str(Path.cwd())}
         connection.sendall(json.dumps(request).encode() + b"\n")
-        return int(connection.recv(1) != DONE)
+        while not select.select([connection], [], [], GLANCE)[0]:
+            wait()
+        return int(connection.recv(1) != BEGUN or connection.recv(1) != DONE)
 
 
-def serve(
-    address: str, keeper: psutil.Process, prepare: Callable[[], None], work: Callable[[], None]
-) -> None:
-    """Prepare, then fork for every publisher that connects, to do its work, until the keeper has ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks: let no zombies stay
+def serve(address: str, prepare: Callable[[], None], work: Callable[[], None]) -> None:
+    """Prepare, then fork for every publisher that connects, to do its work, until LINGER idle seconds."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()  # who connects from now on waits for the import to end
         try:
             prepare()
-            while keeper.is_running() and keeper.status() != psutil.STATUS_ZOMBIE:
-                ready, _, _ = select.select([listener], [], [], GLANCE)
-                if ready:
-                    connection, _ = listener.accept()
-                    with connection:
-                        if os.fork() == 0:
-                            _become(connection, work)
-        except psutil.NoSuchProcess:
-            pass
+            forks, idle = 0, time.monotonic()
+            while forks or time.monotonic() - idle < LINGER:
+                forks += _fork_for_one(listener, GLANCE, work)
+                if forks:
+                    forks -= _ended()
+                    idle = time.monotonic()
         finally:
             Path(address).unlink(missing_ok=True)
+        while _fork_for_one(listener, 0, work):
+            pass  # who connected in the last moment
 
 
-def _connect() -> socket.socket | None:
-    """Connect to the warm publisher, started if need be; None where nobody would keep it."""
-    if address := os.environ.get(ADDRESS):
-        return _call(address)
-    keeper = _dvc()
-    if keeper is None:
-        return None
-    address = str(_folder() / f"{keeper.pid}-{keeper.create_time():.0f}")
+def _fork_for_one(listener: socket.socket, seconds: float, work: Callable[[], None]) -> bool:
+    """Fork for a publisher that connects within these seconds; say whether there was one."""
+    if not select.select([listener], [], [], seconds)[0]:
+        return False
+    connection, _ = listener.accept()
+    with connection:
+        if os.fork() == 0:
+            listener.close()  # who connects when the parent has been killed must not wait for this one
+            _become(connection, work)
+    return True
+
+
+def _ended() -> int:
+    """Return how many forks have ended since the last time."""
+    ended = 0
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            ended += 1
+    return ended
+
+
+def _connect() -> socket.socket:
+    """Connect to the warm publisher, started if need be; OSError where that fails."""
+    folder = _folder()
+    address = str(folder / _code_and_surroundings())
     with suppress(OSError):
         return _call(address)
-    Path(address).unlink(missing_ok=True)
-    subprocess.Popen(
-        [sys.executable, "-m", "pipeline.tracking.publisher", "--serve", address, str(keeper.pid)],
+    with _alone_in(folder):
+        with suppress(OSError):
+            return _call(address)  # another publisher has started it meanwhile
+        Path(address).unlink(missing_ok=True)
+        return _start(address)
+
+
+def _start(address: str) -> socket.socket:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tracking.publisher", "--serve", address],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C ends stages, and this must still note that it did
     )
     until = time.monotonic() + START
-    while time.monotonic() < until:
+    while time.monotonic() < until and process.poll() is None:
         time.sleep(0.02)
         with suppress(OSError):
             return _call(address)
-    return None
+    raise TimeoutError(f"{address}: nobody listens")
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Run the block while no other process of this user's is in it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _code_and_surroundings() -> str:
+    """Return a digest of what makes two publishers work differently, besides what a fork takes over."""
+    changed = max(file.stat().st_mtime_ns for file in PACKAGE.rglob("*.py"))
+    variables = {name: value for name, value in os.environ.items() if name.startswith(AT_START)}
+    told = json.dumps([sys.executable, str(PACKAGE), changed, variables], sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def _call(address: str) -> socket.socket:
@@ -104,15 +148,6 @@ def _call(address: str) -> socket.socket:
         connection.close()
         raise
     return connection
-
-
-def _dvc() -> psutil.Process | None:
-    """Return the DVC that runs this publisher's stage: the stage's parent, or a shell's between them."""
-    if "DVC_STAGE" in os.environ:
-        for process in psutil.Process().parents()[1:4]:
-            if "dvc" in (Path(part).name for part in process.cmdline()[:3]):
-                return process
-    return None
 
 
 def _folder() -> Path:
@@ -128,7 +163,7 @@ def _folder() -> Path:
 def _become(connection: socket.socket, work: Callable[[], None]) -> None:
     """Take the place of the publisher that connected: its pipes, environment and folder."""
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        connection.sendall(BEGUN)
         _, pipes, _, _ = socket.recv_fds(connection, 1, len(STANDARD))
         with connection.makefile("rb") as sent:
             request = json.loads(sent.readline())

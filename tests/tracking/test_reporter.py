@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.tracking import reporter, run_directory, warm
+from pipeline.tracking import reporter, run_directory
 from pipeline.tracking.reporter import publish_evaluation, reporting
 from tests.tracking.repositories import git
 
@@ -22,22 +22,12 @@ ROOT = Path(reporter.__file__).resolve().parents[2]
 FAILING_STORE = "not in MLflow, `make publish` adds it"
 
 
-@pytest.fixture(scope="module")
-def warm_publisher(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of one that this process keeps."""
-    address = tmp_path_factory.mktemp("warm") / "publisher"
-    command = [sys.executable, "-m", "pipeline.tracking.publisher", "--serve", address, str(os.getpid())]
-    subprocess.Popen(command, cwd=ROOT)
-    while not address.exists():
-        time.sleep(0.02)
-    return str(address)
-
-
 @pytest.fixture(autouse=True, params=["on its own", "handed over"])
-def publisher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def publisher(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every claim holds for a publisher that imports MLflow itself and for one that finds it imported."""
-    if request.param == "handed over":
-        monkeypatch.setenv(warm.ADDRESS, request.getfixturevalue("warm_publisher"))
+    if request.param == "on its own":
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+        (tmp_path / f"gradline-{os.getuid()}").touch()  # no place for a warm one to listen in
 
 
 def only_run(client: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The warm publisher lives as long as the DVC that keeps it, and nobody depends on it."""
+"""The warm publisher serves all who come while it is there, and nobody depends on it."""
 
 import os
 import signal
@@ -13,15 +13,6 @@ from pipeline.tracking import warm
 from tests import stores
 
 ROOT = Path(warm.__file__).resolve().parents[2]
-# Played by a program of that name, which runs two stages one after the other and waits to be ended.
-DVC = """
-import os, subprocess, sys, time
-for name in ("first", "second"):
-    command = [sys.executable, "-c", sys.argv[1], name]
-    subprocess.run(command, env={**os.environ, "DVC_STAGE": name})
-print("done", flush=True)
-time.sleep(60)
-"""
 STAGE = """
 import sys
 from pipeline.tracking.reporter import reporting
@@ -30,91 +21,136 @@ with reporting(sys.argv[1], experiment="mnist"):
 """
 
 
-def servers(keeper: int) -> list[int]:
-    """The warm publishers that this process keeps."""
-    pattern = f"[-]-serve .* {keeper}$"
+@pytest.fixture(autouse=True)
+def home(repository, tmp_path, monkeypatch):
+    """The folder of a publisher that no other test shares."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(warm.tempfile, "tempdir", None)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return tmp_path
+
+
+def start(name: str, **environment: str) -> "subprocess.Popen[str]":
+    """Start a stage that fails, and say so to its publisher."""
+    command = [sys.executable, "-c", STAGE, name]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+
+
+def warnings(stage: "subprocess.Popen[str]") -> list[str]:
+    """Wait for a stage's end, and return what it said of tracking."""
+    _, told = stage.communicate()
+    return [line for line in told.splitlines() if line.startswith("warning: ")]
+
+
+def servers(home: Path) -> list[int]:
+    """The warm publishers that listen in this folder."""
+    pattern = f"[-]-serve {home}/"
     found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=False)
     return [int(line) for line in found.stdout.split()]
 
 
-def wait_for_end_of_servers(keeper: int) -> None:
+def addresses(home: Path) -> list[Path]:
+    return list(home.glob("gradline-*/*"))
+
+
+def wait_for_end_of_servers(home: Path) -> None:
     until = time.monotonic() + 30
-    while servers(keeper):
+    while servers(home):
         assert time.monotonic() < until
         time.sleep(0.1)
 
 
-@pytest.fixture
-def dvc(repository, tmp_path, monkeypatch):
-    """A process named dvc that has run two stages."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    program = tmp_path / "dvc"
-    program.write_text(DVC)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, program, STAGE], **pipes) as process:
-        assert process.stdout.readline() == "done\n"
-        yield process
-        process.kill()
-
-
-def test_one_serves_all_stages_of_a_dvc_and_ends_with_it(dvc, client, tmp_path):
-    assert len(servers(dvc.pid)) == 1
+def test_one_serves_all_who_come_at_once_or_one_after_the_other_and_ends_by_itself(home, client):
+    # As in one `dvc repro`: the stages' environments differ, in what a fork takes over.
+    at_once = [start(f"{number}", DVC_STAGE=f"{number}") for number in range(3)]
+    assert [warnings(stage) for stage in at_once] == [[], [], []]
+    [server] = servers(home)
+    assert warnings(start("3", DVC_STAGE="3")) == []
+    assert servers(home) == [server]
     experiment = client.get_experiment_by_name("mnist")
     runs = client.search_runs([experiment.experiment_id])
-    assert [(run.info.run_name, run.info.status) for run in runs] == [
-        ("second", "FAILED"),
-        ("first", "FAILED"),
+    assert sorted((run.info.run_name, run.info.status, run.data.tags["dvc.stage"]) for run in runs) == [
+        (number, "FAILED", number) for number in "0123"
     ]
-    assert [address.name.split("-")[0] for address in tmp_path.glob("gradline-*/*")] == [str(dvc.pid)]
-    dvc.send_signal(signal.SIGKILL)
-    dvc.wait()
-    wait_for_end_of_servers(dvc.pid)
-    assert not list(tmp_path.glob("gradline-*/*"))
+    wait_for_end_of_servers(home)
+    assert addresses(home) == []
 
 
-def test_one_that_is_killed_is_replaced_at_the_next_stage(dvc, tmp_path, monkeypatch):
-    [server] = servers(dvc.pid)
-    os.kill(server, signal.SIGKILL)
-    wait_for_end_of_servers(dvc.pid)
-    assert list(tmp_path.glob("gradline-*/*"))  # what it couldn't remove stands in nobody's way
-    monkeypatch.setattr(warm, "_dvc", lambda: warm.psutil.Process(dvc.pid))
-    connection = warm._connect()
-    assert connection is not None
+def test_one_that_is_killed_is_replaced_by_the_next_who_comes(home):
+    assert warnings(start("first")) == []
+    [killed] = servers(home)
+    os.kill(killed, signal.SIGKILL)
+    wait_for_end_of_servers(home)
+    assert addresses(home)  # what it couldn't remove stands in nobody's way
+    assert warnings(start("second")) == []
+    assert len(servers(home)) == 1
+
+
+def test_who_connects_in_its_last_moment_is_served(home, monkeypatch):
+    connected = []
+
+    def unlink(path: Path, missing_ok: bool) -> None:
+        connected.append(warm._call(str(path)))
+        path.rename(home / "no address")
+
+    def become(connection: warm.socket.socket, work: object) -> None:
+        connection.sendall(warm.BEGUN)
+        os._exit(0)
+
+    monkeypatch.setattr(warm, "LINGER", 0)
+    monkeypatch.setattr(warm, "_become", become)
+    monkeypatch.setattr(warm.Path, "unlink", unlink)
+    warm.serve(str(home / "address"), lambda: None, lambda: None)
+    [connection] = connected
+    assert connection.recv(1) == warm.BEGUN
     connection.close()
-    assert servers(dvc.pid) != [server]
 
 
 @pytest.fixture
-def nobody_listens(repository, monkeypatch):
+def nobody_listens(monkeypatch):
     with stores.refusing() as server:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://{server}")
         yield
 
 
-def test_it_is_as_impatient_as_any_publisher(nobody_listens, dvc):
-    dvc.kill()
-    _, told = dvc.communicate()
-    warnings = [line for line in told.splitlines() if line.startswith("warning: ")]
-    assert len(warnings) == 2
-    assert all(": connection refused; " in line for line in warnings)
+def test_it_is_as_impatient_as_any_publisher(nobody_listens):
+    for name in ("first", "second"):
+        [line] = warnings(start(name))
+        assert ": connection refused; " in line
 
 
-@pytest.mark.parametrize("address", [None, "/nowhere/publisher"])
-def test_outside_of_dvc_a_publisher_does_its_work_itself(address, monkeypatch):
-    monkeypatch.delenv(warm.ADDRESS, raising=False)
-    monkeypatch.setenv("DVC_STAGE", "train")
-    if address:
-        monkeypatch.setenv(warm.ADDRESS, address)
-    assert warm.hand_over() is None
+def test_it_is_shared_by_those_whose_processes_start_alike(monkeypatch):
+    ours = warm._code_and_surroundings()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere")
+    assert warm._code_and_surroundings() == ours
+    monkeypatch.setenv("LD_PRELOAD", "libfaketime.so")
+    assert warm._code_and_surroundings() != ours
 
 
-def test_a_folder_that_others_may_enter_is_not_used(tmp_path, monkeypatch):
-    monkeypatch.setattr(warm.tempfile, "gettempdir", lambda: str(tmp_path))
+def test_it_is_shared_by_those_of_the_same_code(home, monkeypatch):
+    code = home / "pipeline/tracking/publisher.py"
+    code.parent.mkdir(parents=True)
+    code.touch()
+    monkeypatch.setattr(warm, "PACKAGE", home)
+    before = warm._code_and_surroundings()
+    assert warm._code_and_surroundings() == before
+    os.utime(code, ns=(0, code.stat().st_mtime_ns + 1))
+    assert warm._code_and_surroundings() != before
+
+
+def test_where_none_can_listen_a_publisher_does_its_work_itself(home, monkeypatch):
+    too_long_for_a_socket = home / ("x" * 100)
+    too_long_for_a_socket.mkdir()
+    monkeypatch.setenv("TMPDIR", str(too_long_for_a_socket))
+    started = time.monotonic()
+    assert warm.hand_over(lambda: None) is None
+    assert time.monotonic() - started < warm.START
+
+
+def test_a_folder_that_others_may_enter_is_not_used(home):
     assert warm._folder().stat().st_mode & 0o777 == 0o700
     warm._folder().chmod(0o755)
-    with pytest.raises(PermissionError):
-        warm._folder()
+    assert warm.hand_over(lambda: None) is None
 
 
 def test_it_has_no_threads_when_it_forks():
