@@ -84,7 +84,7 @@ profile: setup ## show what each stage costs beside its work, in a cold run
 	@$(ACTIVATE) python -m benchmarks.profile
 
 screenshots: setup ## look at this repository's runs in a browser, and keep the pictures of docs/review.md
-	@$(ACTIVATE) GRADLINE_SCREENSHOTS=docs/review python -m pytest tests/pipeline/test_ui.py
+	@$(ACTIVATE) GRADLINE_SCREENSHOTS=docs/review python -m pytest tests/pipeline/test_ui.py --slow
 
 docs: setup ## write what was produced into README.md and docs/exercises/
 	@$(ACTIVATE) python -m pipeline docs

@@ -55,7 +55,7 @@ def outputs(lock: Path) -> dict[str, str]:
     """Return the hash of every output in a dvc.lock, by path."""
     if not lock.exists():
         raise UserError(f"{lock}: no such file; run `make repro` and commit dvc.lock first")
-    stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
+    stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
     return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
 
 

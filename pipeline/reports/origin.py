@@ -60,7 +60,7 @@ def lock() -> dict[str, Stage]:
     """Return the stages in dvc.lock, by name; UserError where it is missing or damaged."""
     text = reading.content(LOCK).decode(errors="replace")
     try:
-        found = YAML(typ="safe").load(text)
+        found = YAML(typ="safe", pure=True).load(text)
         return TypeAdapter(dict[str, Stage]).validate_python(found["stages"])
     except (YAMLError, ValidationError, KeyError, TypeError) as error:
         reading.refuse(LOCK, str(error).splitlines()[0])

@@ -125,8 +125,8 @@ def outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 @lru_cache(maxsize=1)
 def _parsed(lock: bytes) -> Any:
-    # Once for all the runs that are published: it takes a tenth of a second.
-    return YAML(typ="safe").load(lock)
+    # Once for all runs that are published: the parser in Python, which no nesting crashes, takes a second.
+    return YAML(typ="safe", pure=True).load(lock)
 
 
 def _git(*arguments: str) -> str:

@@ -156,6 +156,7 @@ def test_the_comparison_says_which_model_is_best_and_how_it_compares(page, addre
     keep(page, "comparison")
 
 
+@pytest.mark.slow
 def test_a_table_can_be_read_in_the_artifacts(page, address, client):
     page.goto(at(address, run_of(client, "comparison"), "/artifacts/tables/pairs.json"))
     expect(page.get_by_text("View as table")).to_be_visible()
@@ -204,7 +205,7 @@ def test_a_run_has_its_curves_and_the_first_layer_with_a_slider(page, address, c
     keep(page, "first_layer-slider")
 
 
-@pytest.mark.parametrize("picture", ["worst_mistakes", "confusion"])
+@pytest.mark.parametrize("picture", ["confusion", pytest.param("worst_mistakes", marks=pytest.mark.slow)])
 def test_a_picture_of_the_evaluation_is_shown(page, address, client, picture):
     run = run_of(client, "two_layer-manual")
     page.goto(at(address, run, f"/artifacts/evaluation/{picture}.png"))
@@ -214,12 +215,14 @@ def test_a_picture_of_the_evaluation_is_shown(page, address, client, picture):
     keep(page, picture)
 
 
+@pytest.mark.slow
 def test_the_gradient_check_shows_its_picture(page, address, client):
     page.goto(at(address, run_of(client, "gradient-check"), "/artifacts/run/figures/agreement.png"))
     expect(page.locator("img[src*='blob:'], img[src*='get-artifact']").first).to_be_visible()
     keep(page, "gradient-check")
 
 
+@pytest.mark.slow
 def test_the_model_has_a_page_with_its_signature_and_metrics(page, address, client):
     run = run_of(client, "two_layer-manual")
     [output] = run.outputs.model_outputs
@@ -231,7 +234,7 @@ def test_the_model_has_a_page_with_its_signature_and_metrics(page, address, clie
     keep(page, "model")
 
 
-@pytest.mark.parametrize("name", ["digits_cg", "quadratic"])
+@pytest.mark.parametrize("name", ["digits_cg", pytest.param("quadratic", marks=pytest.mark.slow)])
 def test_an_exercise_can_be_compared_as_asked_and_as_answered(page, address, client, name):
     runs = [run_of(client, f"exercise-{name}-{variant}") for variant in VARIANTS]
     experiment = runs[0].info.experiment_id
