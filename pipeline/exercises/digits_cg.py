@@ -119,7 +119,7 @@ def timings(settings: DigitsCgParams) -> dict[str, float]:
     network, evaluate = network_as_asked(theta, problem), cost_of_theta(problem, theta)
     evaluate(theta)  # makes the arrays that it will write to
     loops, products = [], []
-    for _ in range(3):
+    for _ in range(2):
         loops += timeit.repeat(
             lambda: (network.cost(theta, X, y), network.gradient(theta, X, y)), repeat=1, number=1
         )
