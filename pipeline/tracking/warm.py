@@ -30,6 +30,8 @@ LINGER = 10.0
 # Variables that act on a process when it starts: what comes later, a fork takes over from its publisher.
 AT_START = ("LD_", "PYTHON", "LANG", "LC_", "TZ", "FAKETIME")
 PACKAGE = Path(__file__).resolve().parents[1]
+# What a process sees of processes, files and network: in a container other ones, with the same /tmp perhaps.
+NAMESPACES = Path("/proc/self/ns")
 BEGUN, DONE = b"1", b"0"
 STANDARD = [0, 1, 2]
 
@@ -136,7 +138,8 @@ def _code_and_surroundings() -> str:
     """Return a digest of what makes two publishers work differently, besides what a fork takes over."""
     changed = max(file.stat().st_mtime_ns for file in PACKAGE.rglob("*.py"))
     variables = {name: value for name, value in os.environ.items() if name.startswith(AT_START)}
-    told = json.dumps([sys.executable, str(PACKAGE), changed, variables], sort_keys=True)
+    seen = sorted(str(each.readlink()) for each in NAMESPACES.iterdir()) if NAMESPACES.exists() else []
+    told = json.dumps([sys.executable, str(PACKAGE), changed, variables, seen], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 

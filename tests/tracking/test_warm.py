@@ -127,6 +127,19 @@ def test_it_is_shared_by_those_whose_processes_start_alike(monkeypatch):
     assert warm._code_and_surroundings() != ours
 
 
+def test_it_is_shared_by_those_of_the_same_container(home, monkeypatch):
+    ours = warm._code_and_surroundings()
+    namespaces = home / "ns"
+    namespaces.mkdir()
+    for each in Path("/proc/self/ns").iterdir():
+        (namespaces / each.name).symlink_to(each.readlink())
+    monkeypatch.setattr(warm, "NAMESPACES", namespaces)
+    assert warm._code_and_surroundings() == ours
+    (namespaces / "mnt").unlink()
+    (namespaces / "mnt").symlink_to("mnt:[1]")
+    assert warm._code_and_surroundings() != ours
+
+
 def test_it_is_shared_by_those_of_the_same_code(home, monkeypatch):
     code = home / "pipeline/tracking/publisher.py"
     code.parent.mkdir(parents=True)
