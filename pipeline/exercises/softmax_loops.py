@@ -170,10 +170,9 @@ def timings(settings: SoftmaxLoopsParams) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():
-            calls = 1
-            if name != "loops":
+            calls = 1 if name == "loops" else CALLS
+            if calls > 1:
                 way()  # the one before has left its own numbers in the caches
-                calls = CALLS
             seconds[name].append(timeit.timeit(way, number=calls) / calls)
     medians = {name: statistics.median(each) for name, each in seconds.items()}
     return {

@@ -26,8 +26,6 @@ stages:
     cmd: python -m pipeline.stages check_gradients
 """
 HERE = {"processor": "Intel Xeon", "architecture": "Haswell", "threads": 2}
-
-
 OTHERS = ({"architecture": "SkylakeX"}, {"threads": 1}, {"processor": "AMD EPYC"})
 
 
