@@ -92,13 +92,18 @@ def yaml(data: Any) -> str:
     return words.get(text, text)
 
 
-def load(folder: Path, content: str | bytes) -> Params:
+def load(folder: Path, content: str | bytes | dict[str, Any]) -> Params:
+    """Read a params.yaml of this content; of data, as if it had been parsed: that takes most of the time."""
     file = folder / "params.yaml"
-    file.write_bytes(content.encode() if isinstance(content, str) else content)
-    return params.load(Params, file=file)
+    with pytest.MonkeyPatch.context() as patch:
+        if isinstance(content, dict):
+            patch.setattr(params, "read", lambda _: content)
+        else:
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return params.load(Params, file=file)
 
 
-def refusal(folder: Path, content: str | bytes) -> str:
+def refusal(folder: Path, content: str | bytes | dict[str, Any]) -> str:
     """What the one line says, after the name of the file, that refuses this content."""
     with pytest.raises(UserError) as caught:
         load(folder, content)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.params.shipped import VALUES, Place, at, described, dotted, load, refusal, with_value, yaml
+from tests.params.shipped import VALUES, Place, at, described, dotted, load, refusal, with_value
 
 # What one number may be depends on another: given here so that the whole range is there to try.
 ROOM: dict[Place, tuple[Place, Any]] = {
@@ -36,10 +36,10 @@ def least_and_greatest(place: Place) -> tuple[float, float]:
     return low, high
 
 
-def content(place: Place, value: float) -> str:
+def content(place: Place, value: float) -> dict[str, Any]:
     other, room = ROOM.get(place, ((), None))
     data = with_value(place, value)
-    return yaml(with_value(other, room, data) if other else data)
+    return with_value(other, room, data) if other else data
 
 
 @pytest.mark.parametrize("place", NUMBERS, ids=dotted)
@@ -72,20 +72,20 @@ def test_every_number_between_them_passes_unchanged(
 
 @pytest.mark.parametrize("limit", [100, 9_999, 10_000])
 def test_a_validation_part_as_large_as_all_there_is_is_refused(limit: int, tmp_path: Path) -> None:
-    message = refusal(tmp_path, yaml(with_value(("normalize", "limit"), limit)))
+    message = refusal(tmp_path, with_value(("normalize", "limit"), limit))
     allowed = "null or more than the 10000 images of `validation`"
     assert message == f"normalize.limit = {limit}: allowed is {allowed}"
 
 
 def test_points_that_do_not_determine_the_polynomial_are_refused(tmp_path: Path) -> None:
     place = ("regression", "polynomial")
-    message = refusal(tmp_path, yaml(with_value(place, {"points": 3, "degree": 3})))
+    message = refusal(tmp_path, with_value(place, {"points": 3, "degree": 3}))
     assert message == "regression.polynomial.degree = 3: allowed is less than the 3 `points`"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:0", "cuda:12"])
 def test_a_device_is_the_cpu_or_a_numbered_one_of_cuda(device: str, tmp_path: Path) -> None:
     place = ("train", "two_layer", "device")
-    assert at(place, load(tmp_path, yaml(with_value(place, device))).model_dump()) == device
+    assert at(place, load(tmp_path, with_value(place, device)).model_dump()) == device
     for wrong in (f"{device} ", f" {device}", device.upper(), f"{device}:", "gpu", "cuda:-1"):
-        assert refusal(tmp_path, yaml(with_value(place, wrong))).startswith(f"{dotted(place)} = {wrong!r}")
+        assert refusal(tmp_path, with_value(place, wrong)).startswith(f"{dotted(place)} = {wrong!r}")

@@ -59,7 +59,7 @@ def shown(value: Any) -> str:
 
 def refuses(folder: Path, place: Place, value: Any) -> None:
     """Hold the refusal to its promise: the dotted key, the value, and what is allowed."""
-    message = refusal(folder, yaml(with_value(place, value)))
+    message = refusal(folder, with_value(place, value))
     assert message.startswith(f"{dotted(place)} = {shown(value)}")
     assert message.rpartition(": allowed is ")[2]
 
@@ -105,7 +105,7 @@ def test_something_else_in_place_of_a_section_or_list_is_refused(place: Place, t
         if value is None and place in NULLABLE:
             continue
         if place:
-            message = refusal(tmp_path, yaml(with_value(place, value)))
+            message = refusal(tmp_path, with_value(place, value))
             assert message.startswith(dotted(place))
             assert shown(value) in message
             assert ": allowed is " in message
@@ -121,7 +121,7 @@ def test_a_null_section_takes_the_keys_of_a_section_and_nothing_else(tmp_path: P
     assert at(place, params.load(Params, file=file).model_dump()) == filled
     for value in (1, True, "affine", [1]):
         refuses(tmp_path, place, value)
-    wrong = refusal(tmp_path, yaml(with_value(place, {**filled, "rotation": -1})))
+    wrong = refusal(tmp_path, with_value(place, {**filled, "rotation": -1}))
     assert wrong.startswith("train.softmax.distortion.rotation = -1: allowed is ")
 
 
@@ -135,7 +135,7 @@ def test_an_unknown_key_is_refused_at_every_level_and_the_known_ones_are_listed(
     place: Place, tmp_path: Path
 ) -> None:
     changed = with_value((*place, "lerning_rate"), 1)
-    message = refusal(tmp_path, yaml(changed))
+    message = refusal(tmp_path, changed)
     start, _, allowed = message.partition(": unknown key; allowed: ")
     assert start == dotted((*place, "lerning_rate"))
     assert set(allowed.split(", ")) == set(at(place))
@@ -143,14 +143,15 @@ def test_an_unknown_key_is_refused_at_every_level_and_the_known_ones_are_listed(
 
 @parameters(KEYS)
 def test_a_missing_key_is_named(place: Place, tmp_path: Path) -> None:
-    assert refusal(tmp_path, yaml(without(place))) == f"{dotted(place)}: is missing"
+    assert refusal(tmp_path, without(place)) == f"{dotted(place)}: is missing"
 
 
 @parameters(KEYS)
 def test_a_key_that_stands_twice_is_refused_by_its_line(place: Place, tmp_path: Path) -> None:
     section = at(place[:-1])
-    twice = yaml(section)[:-1] + f',\n"{place[-1]}": {yaml(section[place[-1]])}}}'
-    content = yaml(with_value(place[:-1], "HERE")).replace('"HERE"', twice)
+    content = yaml(section)[:-1] + f',\n"{place[-1]}": {yaml(section[place[-1]])}}}'
+    for key in reversed(place[:-1]):
+        content = f'{{"{key}": {content}}}' if isinstance(key, str) else f"[{content}]"
     assert refusal(tmp_path, content).startswith(f'2:1: found duplicate key "{place[-1]}"')
 
 
