@@ -62,7 +62,8 @@ def _differentiate(
     loss = model.LOSS.value(scores, y) * scale(model.LOSS, scores, reduction or model.REDUCTION)
     if penalty.strength:
         loss = loss + penalty.value(leaves, len(X))
-    grads = torch.autograd.grad(loss, list(leaves.values()), torch.full_like(loss, rate))
+    # The rate as a factor of the loss: handed over as its gradient, it would make torch import SymPy.
+    grads = torch.autograd.grad(loss * rate, list(leaves.values()))
     return loss.detach(), dict(zip(leaves, grads, strict=True))
 
 
