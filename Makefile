@@ -13,7 +13,7 @@ ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SI
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup repro exercises test faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
+.PHONY: help setup repro exercises test test-slow faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,14 +38,17 @@ exercises: setup ## run the six exercises: what their authors saw, the answers, 
 	@$(ACTIVATE) for name in quadratic two_layer spiral digits_cg relu_regression softmax_loops; do \
 		python -m pipeline exercise $$name || exit; echo; done
 
-test: setup ## run the tests
+test: setup ## run the tests: 5 minutes
 	@$(ACTIVATE) $(PYTEST)
+
+test-slow: setup ## run those that take long, but for the faults: 5 minutes
+	@$(ACTIVATE) $(PYTEST) --slow -m slow --ignore tests/faults
 
 faults: setup ## inject every fault, and print one line each: 15 minutes
 	@$(ACTIVATE) $(PYTEST) tests/faults --slow
 
-coverage: setup ## run the tests and show which lines of pipeline/ they reach: at least 90%
-	@$(ACTIVATE) $(PYTEST) --cov --cov-report=term --cov-fail-under=90
+coverage: setup ## run both and show which lines of pipeline/ they reach: at least 90%
+	@$(ACTIVATE) $(PYTEST) --slow -m "not slow or not fault" --cov --cov-report=term --cov-fail-under=90
 
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 PIPELINE = Path(__file__).parent / "pipeline"
+FOUR_STAGES = "trained"  # the fixture of tests/faults/conftest.py
 
 
 def pytest_configure():
@@ -20,9 +21,10 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)  # before the items are handed to processes
 def pytest_collection_modifyitems(config, items):
-    """A file's tests run in one process, so that its fixtures are made once; all of the pipeline's too.
+    """A file's tests run in one process, so that its fixtures are made once.
 
-    Those of the pipeline take longest and begin, or the other processes would wait for them at the end.
+    So do all of the pipeline's, and all of a repository with four stages. Those of the pipeline take
+    longest and begin, or the other processes would wait for them at the end.
     """
     if not config.getoption("--slow"):
         slow = [item for item in items if item.get_closest_marker("slow")]
@@ -30,5 +32,12 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in slow]
     items.sort(key=lambda item: not item.path.is_relative_to(PIPELINE))
     for item in items:
-        group = PIPELINE if item.path.is_relative_to(PIPELINE) else item.path
-        item.add_marker(pytest.mark.xdist_group(group.relative_to(PIPELINE.parent).as_posix()))
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item):
+    if item.path.is_relative_to(PIPELINE):
+        return PIPELINE.name
+    if FOUR_STAGES in item.fixturenames:
+        return FOUR_STAGES
+    return item.path.relative_to(PIPELINE.parent).as_posix()

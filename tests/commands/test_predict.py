@@ -127,6 +127,7 @@ def varied(pixels, number, rng):
     return 255 - grey if number % 2 else grey
 
 
+@pytest.mark.slow
 def test_97_of_100_test_images_are_right_rescaled_moved_inverted_as_png_and_as_jpeg(
     tmp_path, run_command, monkeypatch
 ):

@@ -78,6 +78,7 @@ def refusal(repository, *arguments):
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Nobody in", "a pickle, or other code, among the files of a model in MLflow's store")
 def test_code_among_the_files_of_a_stored_model_is_not_run(repository, touched, happened):
     pickled = pickle.dumps(Touch(touched))

@@ -46,7 +46,6 @@ def test_an_impossible_value_is_refused_before_anything_runs(tmp_path, happened,
     happened(line)
 
 
-@SLOW
 @pytest.mark.fault("Configuration", "a key that is unknown, missing or stands twice")
 @pytest.mark.parametrize(
     ("content", "says"),

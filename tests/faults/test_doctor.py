@@ -61,12 +61,13 @@ def conflicting(lock: str) -> str:
     return lock.replace("stages:\n", "<<<<<<< HEAD\nstages:\n=======\nstages:\n>>>>>>> other\n", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
         (cut_off_to_valid_yaml, "is not whole ("),
-        pytest.param(cut_off, "is not whole (", marks=pytest.mark.slow),
-        pytest.param(conflicting, "holds the markers of a merge conflict", marks=pytest.mark.slow),
+        (cut_off, "is not whole ("),
+        (conflicting, "holds the markers of a merge conflict"),
     ],
 )
 @pytest.mark.fault(
@@ -133,10 +134,13 @@ def changed_run(repository: Repository, nobody: int) -> str:
 @pytest.mark.parametrize(
     "breaks",
     [
-        *(torn_lock, changed_run),
+        torn_lock,
         *(
             pytest.param(each, marks=pytest.mark.slow)
-            for each in (orphaned_lock, lock_of_a_used_number, hard_lock, temporary_directory, temporary_file)
+            for each in (
+                *(orphaned_lock, lock_of_a_used_number, hard_lock),
+                *(temporary_directory, temporary_file, changed_run),
+            )
         ),
     ],
     ids=lambda breaks: breaks.__name__,

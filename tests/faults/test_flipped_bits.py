@@ -69,16 +69,10 @@ def test_a_flipped_raw_file_is_not_normalised(repository, happened, name):
     happened(line)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Getting data", "a bit flipped in data/normalized")
 @pytest.mark.parametrize(
-    "name",
-    [
-        "train/images.npy",
-        *(
-            pytest.param(name, marks=pytest.mark.slow)
-            for name in ("train/labels.npy", "train/SHA256SUMS", "normalization.safetensors")
-        ),
-    ],
+    "name", ["train/images.npy", "train/labels.npy", "train/SHA256SUMS", "normalization.safetensors"]
 )
 def test_flipped_data_is_not_trained_on(repository, happened, name):
     before = repository.outputs()

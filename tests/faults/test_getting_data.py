@@ -124,7 +124,6 @@ def test_the_deadline_holds_for_a_source_as_a_whole(clone, serve, happened, faul
     happened(f"next source; {said}")
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Getting data", "a part of an earlier download, and a server that ignores ranges")
 def test_a_partial_file_is_never_continued(clone, serve, happened):
     whole = clone.published.content[LABELS]
@@ -143,7 +142,6 @@ def test_a_partial_file_is_never_continued(clone, serve, happened):
     happened("nothing is resumed: one request without Range, the whole file anew")
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Getting data", "redirects in a circle, or to another protocol")
 @pytest.mark.parametrize("fault", [fake.goes_in_circles, fake.points_at_a_file])
 def test_redirects_end(clone, serve, happened, fault):
@@ -168,7 +166,6 @@ def test_when_every_source_is_down_each_is_named_and_nothing_is_lost(clone, serv
     happened(refusal)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Getting data", "every source down, but the files in the download cache")
 def test_the_download_cache_needs_no_source(empty, happened):
     assert empty.fetch(empty.good).status == 0
@@ -237,7 +234,6 @@ def test_an_archive_writes_nothing_but_the_wanted_files(clone, happened):
     happened("passed over; the file beside them is taken")
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Getting data", "an archive that lacks a file, or is none")
 @pytest.mark.parametrize("content", ["other files", "half", "noise"])
 def test_an_archive_without_the_file_is_refused(clone, happened, content):

@@ -90,12 +90,8 @@ def repository(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def servers(repository):
-    with (
-        champions.serving(repository, "ui") as ui,
-        champions.serving(repository, "serve") as serve,
-        champions.serving(repository, "demo") as demo,
-    ):
-        yield {server.name: server for server in (ui, serve, demo)}
+    with ExitStack() as ending:
+        yield {name: ending.enter_context(champions.serving(repository, name)) for name in GOOD}
 
 
 def post(server, **changes):

@@ -17,7 +17,6 @@ from tests.faults.tracked import ADDED, THERE, TOLD, Tracked
 from tests.repositories import surroundings
 from tests.stages.conftest import fill
 
-SLOW = pytest.mark.slow
 RECORD = "results/runs/softmax-manual/record.json"
 # Holds the lock that nobody can read beside, for so many seconds, and says when.
 LOCK = """
@@ -40,8 +39,9 @@ def locked(database: Path, seconds: float):
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Tracking", "another process holds the SQLite store locked")
-@pytest.mark.parametrize("seconds", [30, pytest.param(60, marks=SLOW)])
+@pytest.mark.parametrize("seconds", [30, 60])
 def test_a_locked_store_costs_a_warning_and_seconds(tracked, seconds, happened):
     with locked(tracked.path / "mlflow.db", seconds) as holder:
         started = time.monotonic()
@@ -93,7 +93,7 @@ def test_eight_stages_share_a_new_store(tmp_path, happened):
     )
 
 
-@pytest.fixture(params=[pytest.param("older", marks=SLOW), pytest.param("much older", marks=SLOW), "newer"])
+@pytest.fixture(params=["older", "much older", "newer"])
 def another_mlflow(request, tracked):
     """The project whose store another MLflow has made: by its migrations up to some one, or with one more."""
     import sqlalchemy
@@ -119,6 +119,7 @@ def another_mlflow(request, tracked):
     return tracked, request.param
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Tracking", "the store is of an older or of a newer MLflow")
 def test_another_mlflows_store_is_never_migrated_unasked(another_mlflow, happened):
     tracked, age = another_mlflow
@@ -145,6 +146,7 @@ def test_another_mlflows_store_is_never_migrated_unasked(another_mlflow, happene
     happened(reason.removeprefix(address)[2:])
 
 
+@pytest.mark.slow
 @pytest.mark.fault("Tracking", "the experiment has been deleted in the UI")
 def test_a_deleted_experiment_is_restored_by_the_command_that_is_told(tracked, happened):
     client = tracked.client()

@@ -181,6 +181,7 @@ def contents(repository) -> dict[str, list[dict]]:
     return {name: [run.to_dictionary() for run in runs] for name, runs in runs_in(store(repository)).items()}
 
 
+@pytest.mark.slow
 def test_publishing_restores_every_run_of_a_deleted_store(repository, restored):
     found = runs_in(store(restored))
     before = runs_in(store(repository))
@@ -197,12 +198,14 @@ def test_publishing_restores_every_run_of_a_deleted_store(repository, restored):
         assert bool(run.outputs.model_outputs) == (name not in EXERCISES | OVERVIEWS)
 
 
+@pytest.mark.slow
 def test_publishing_again_adds_nothing(restored):
     before = contents(restored)
     assert publish(restored).endswith("0 runs added, 24 already there; evaluation added to 0 runs\n")
     assert contents(restored) == before
 
 
+@pytest.mark.slow
 def test_a_forced_stage_opens_a_second_run_with_the_same_fingerprint(restored):
     assert restored.repro("--force", "--single-item", "train@softmax-manual") == ["train@softmax-manual"]
     first, second = runs_in(store(restored))["softmax-manual"]

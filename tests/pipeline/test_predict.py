@@ -5,9 +5,11 @@ import shutil
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 
+@pytest.mark.slow
 def test_without_a_run_the_champion_answers(repository, tmp_path):
     # Where its models lie stands in the store: this copy can have a champion, and the other tests' none.
     shutil.copyfile(repository.path / "mlflow.db", tmp_path / "mlflow.db")

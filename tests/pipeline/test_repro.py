@@ -3,7 +3,16 @@
 import json
 import sys
 
+import pytest
+
 SILENT = {"GRADLINE_TRACKING": "off"}
+LEARNING_RATE_USERS = {
+    "check_params",
+    "train@two_layer-manual",
+    "train@two_layer-autograd",
+    "baseline@mlp_classifier",
+    "evaluate",
+}
 SOFTMAX_USERS = {
     "train@softmax-manual",
     "train@softmax-autograd",
@@ -38,15 +47,15 @@ def test_a_second_repro_runs_nothing(repository):
     assert repository.repro() == []
 
 
-def test_a_learning_rate_reruns_its_training_its_matched_baseline_and_what_follows(copied):
+def test_a_learning_rate_is_to_rerun_its_training_its_matched_baseline_and_what_follows(copied):
     copied.set("train.two_layer.learning_rate", 0.02)
-    assert set(copied.repro(**SILENT)) == {
-        "check_params",
-        "train@two_layer-manual",
-        "train@two_layer-autograd",
-        "baseline@mlp_classifier",
-        "evaluate",
-    }
+    assert set(copied.repro("--dry")) == LEARNING_RATE_USERS
+
+
+@pytest.mark.slow
+def test_a_learning_rate_reruns_just_them(copied):
+    copied.set("train.two_layer.learning_rate", 0.02)
+    assert set(copied.repro(**SILENT)) == LEARNING_RATE_USERS
     assert copied.repro(**SILENT) == []
 
 
@@ -72,6 +81,7 @@ def test_another_numerical_library_concerns_every_stage_that_computes(copied):
     assert changed(copied) == stages - {"check_params", "fetch"}
 
 
+@pytest.mark.slow
 def test_forced_stages_leave_the_same_bytes_with_and_without_tracking(copied):
     before = copied.outputs()
     lock = copied.text("dvc.lock")
@@ -92,6 +102,7 @@ def test_refused_parameters_touch_no_output(copied):
     assert copied.outputs() == before
 
 
+@pytest.mark.slow
 def test_divergence_leaves_the_earlier_run(copied):
     before = copied.outputs()
     copied.set("train.two_layer.learning_rate", 1e9)

@@ -2,6 +2,7 @@
 
 import sys
 
+import pytest
 from ruamel.yaml import YAML
 
 from pipeline.commands import reproduce
@@ -28,6 +29,7 @@ def keep_some_stages(repository) -> None:
     yaml.dump(lock, repository.path / "dvc.lock")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_made_again_is_named_and_everything_else_is_identical(copied):
     keep_some_stages(copied)
     made = reproduce.outputs(copied.path / "dvc.lock")

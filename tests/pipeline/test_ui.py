@@ -142,6 +142,7 @@ def test_the_run_list_is_sorted_by_test_error_and_shows_it(page, address, client
     keep(page, "runs")
 
 
+@pytest.mark.slow
 def test_the_comparison_says_which_model_is_best_and_how_it_compares(page, address, client):
     run = run_of(client, "comparison")
     page.goto(at(address, run))
@@ -164,6 +165,7 @@ def test_a_table_can_be_read_in_the_artifacts(page, address, client):
     keep(page, "pairs")
 
 
+@pytest.mark.slow
 def test_a_run_says_what_it_is_of_what_data_and_commit(page, address, client):
     run = run_of(client, "two_layer-manual")
     page.goto(at(address, run))
@@ -190,6 +192,7 @@ def section(page: Page, name: str):
     return heading
 
 
+@pytest.mark.slow
 def test_a_run_has_its_curves_and_the_first_layer_with_a_slider(page, address, client):
     page.goto(at(address, run_of(client, "two_layer-manual"), "/model-metrics"))
     section(page, "train")
@@ -205,7 +208,8 @@ def test_a_run_has_its_curves_and_the_first_layer_with_a_slider(page, address, c
     keep(page, "first_layer-slider")
 
 
-@pytest.mark.parametrize("picture", ["confusion", pytest.param("worst_mistakes", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("picture", ["confusion", "worst_mistakes"])
 def test_a_picture_of_the_evaluation_is_shown(page, address, client, picture):
     run = run_of(client, "two_layer-manual")
     page.goto(at(address, run, f"/artifacts/evaluation/{picture}.png"))
@@ -234,7 +238,8 @@ def test_the_model_has_a_page_with_its_signature_and_metrics(page, address, clie
     keep(page, "model")
 
 
-@pytest.mark.parametrize("name", ["digits_cg", pytest.param("quadratic", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["digits_cg", "quadratic"])
 def test_an_exercise_can_be_compared_as_asked_and_as_answered(page, address, client, name):
     runs = [run_of(client, f"exercise-{name}-{variant}") for variant in VARIANTS]
     experiment = runs[0].info.experiment_id

@@ -18,20 +18,23 @@ from pipeline.tracking.publish import publish_missing
 from pipeline.tracking.run_directory import WEIGHTS
 from tests.pipeline.conftest import EXPERIMENT_EDIT
 from tests.pipeline.test_mlflow import runs_in, store
+from tests.repositories import copy
 
-# The runs that `changed` has: DIRTY is the experiment's, the others are replayed.
-DIRTY, ALTERED, EDITED, UNKNOWN = "softmax-manual", "softmax-autograd", "two_layer-manual", "baseline-ridge"
+# The run of the experiment, and those of `changed`, which are published after the fact.
+DIRTY = "softmax-manual"
+ALTERED, EDITED, UNKNOWN = "softmax-autograd", "two_layer-manual", "baseline-ridge"
 
 
 @pytest.fixture(scope="module")
-def changed(experiment):
+def changed(repository, tmp_path_factory):
     """A store to plant faults in; one of its runs is of no commit that git knows."""
-    with (experiment.path / "results/runs" / UNKNOWN / "metrics.json").open("a") as file:
+    made = copy(repository, tmp_path_factory.mktemp("changed") / "copy")
+    with (made.path / "results/runs" / UNKNOWN / "metrics.json").open("a") as file:
         file.write("\n")
     with pytest.MonkeyPatch.context() as patch:
-        enter(experiment, patch)
+        enter(made, patch)
         publish_missing(Path("results"), [ALTERED, EDITED, UNKNOWN])
-    return experiment
+    return made
 
 
 @pytest.fixture
@@ -140,32 +143,35 @@ def test_a_replayed_run_of_unknown_commit_is_refused_and_one_of_another_reposito
     assert "verified" not in run_named(changed, UNKNOWN).data.tags
 
 
-def test_a_run_from_a_dirty_tree_is_identical_by_its_patch(changed, verified):
-    run = run_named(changed, DIRTY)
+@pytest.mark.slow
+def test_a_run_from_a_dirty_tree_is_identical_by_its_patch(experiment, verified):
+    run = run_named(experiment, DIRTY)
     assert run.data.tags["git.dirty"] == "true"
-    assert run.data.tags["git.commit"] == changed.git("rev-parse", "HEAD").strip()
-    assert verified(changed, DIRTY) == (0, "identical")
+    assert run.data.tags["git.commit"] == experiment.git("rev-parse", "HEAD").strip()
+    assert verified(experiment, DIRTY) == (0, "identical")
 
 
-def test_a_consistent_forgery_is_found_by_making_the_run_again_and_replaces_the_verdict(changed, verified):
-    directory = artifact(changed, DIRTY, "run")
+@pytest.mark.slow
+def test_a_consistent_forgery_is_found_by_making_the_run_again_and_replaces_the_verdict(experiment, verified):
+    directory = artifact(experiment, DIRTY, "run")
     forge(directory)
-    shutil.copy(directory / WEIGHTS, model_of(changed, DIRTY))
+    shutil.copy(directory / WEIGHTS, model_of(experiment, DIRTY))
     fingerprint = run_directory.fingerprint(directory)
-    store(changed).set_tag(run_named(changed, DIRTY).info.run_id, "fingerprint", fingerprint)
-    status, said = verified(changed, DIRTY)
+    store(experiment).set_tag(run_named(experiment, DIRTY).info.run_id, "fingerprint", fingerprint)
+    status, said = verified(experiment, DIRTY)
     assert status == 1
     assert said.startswith("different: weights.safetensors: W[0, 0] is ")
     assert " stored, " in said
     assert " made again, " in said
 
 
-def test_a_patch_that_does_not_apply_or_is_lost_is_refused(changed, verified):
-    patch = artifact(changed, DIRTY, "patch.diff")
+@pytest.mark.slow
+def test_a_patch_that_does_not_apply_or_is_lost_is_refused(experiment, verified):
+    patch = artifact(experiment, DIRTY, "patch.diff")
     patch.write_text(patch.read_text().replace(EXPERIMENT_EDIT[0], "generator(0)"))
     with pytest.raises(UserError, match=r"its patch.diff does not apply to its commit: ") as caught:
-        verified(changed, DIRTY)
+        verified(experiment, DIRTY)
     assert "\n" not in str(caught.value)
     patch.unlink()
     with pytest.raises(UserError, match="its patch is not stored"):
-        verified(changed, DIRTY)
+        verified(experiment, DIRTY)

@@ -248,6 +248,7 @@ def test_comparison_has_every_run_and_every_pair(results, metrics):
     assert pair.endswith(f"`{PERFECT}` is better |")
 
 
+@pytest.mark.slow
 def test_other_folder_home_settings_locale_and_time_zone_give_the_same_bytes(results, inputs, tmp_path):
     root = copy(inputs, tmp_path / "an other földer")
     (tmp_path / "matplotlibrc").write_text("font.family: serif\nlines.linewidth: 9\nfigure.dpi: 50\n")

@@ -22,7 +22,7 @@ ROOT = Path(reporter.__file__).resolve().parents[2]
 FAILING_STORE = "not in MLflow, `make publish` adds it"
 
 
-@pytest.fixture(autouse=True, params=["on its own", "handed over"])
+@pytest.fixture(autouse=True, params=[pytest.param("on its own", marks=pytest.mark.slow), "handed over"])
 def publisher(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every claim holds for a publisher that imports MLflow itself and for one that finds it imported."""
     if request.param == "on its own":

@@ -60,7 +60,7 @@ def wait_for_end_of_servers(home: Path) -> None:
         time.sleep(0.1)
 
 
-def test_one_serves_all_who_come_at_once_or_one_after_the_other_and_ends_by_itself(home, client):
+def test_one_serves_all_who_come_at_once_or_one_after_the_other(home, client):
     # As in one `dvc repro`: the stages' environments differ, in what a fork takes over.
     at_once = [start(f"{number}", DVC_STAGE=f"{number}") for number in range(3)]
     assert [warnings(stage) for stage in at_once] == [[], [], []]
@@ -72,6 +72,12 @@ def test_one_serves_all_who_come_at_once_or_one_after_the_other_and_ends_by_itse
     assert sorted((run.info.run_name, run.info.status, run.data.tags["dvc.stage"]) for run in runs) == [
         (number, "FAILED", number) for number in "0123"
     ]
+
+
+@pytest.mark.slow
+def test_it_ends_by_itself_when_nobody_comes(home):
+    assert warnings(start("last")) == []
+    assert len(servers(home)) == 1
     wait_for_end_of_servers(home)
     assert addresses(home) == []
 
