@@ -23,8 +23,8 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """A file's tests run in one process, so that its fixtures are made once.
 
-    So do all of the pipeline's, and all of a repository with four stages. Those of the pipeline take
-    longest and begin, or the other processes would wait for them at the end.
+    So do all of the pipeline's, and the quick ones of a repository with four stages. Those of the pipeline
+    take longest and begin, or the other processes would wait for them at the end.
     """
     if not config.getoption("--slow"):
         slow = [item for item in items if item.get_closest_marker("slow")]
@@ -38,6 +38,6 @@ def pytest_collection_modifyitems(config, items):
 def _group(item):
     if item.path.is_relative_to(PIPELINE):
         return PIPELINE.name
-    if FOUR_STAGES in item.fixturenames:
+    if FOUR_STAGES in item.fixturenames and not item.config.getoption("--slow"):
         return FOUR_STAGES
     return item.path.relative_to(PIPELINE.parent).as_posix()

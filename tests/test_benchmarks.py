@@ -32,7 +32,14 @@ def data(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("program", [name for name in PROGRAMS if name != "PyTorch compiled"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param(name, marks=[] if name == "manual" else pytest.mark.slow)
+        for name in PROGRAMS
+        if name != "PyTorch compiled"
+    ],
+)
 def test_a_program_trains_the_network_and_answers_in_one_line(data, program):
     command = [*PROGRAMS[program], "--data", str(data), "--hidden", "16", "--batch-size", "20"]
     done = subprocess.run(
