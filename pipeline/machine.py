@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,17 @@ def kind() -> dict[str, Any]:
     """Return the processor, and the architecture and threads of NumPy's BLAS, as threadpoolctl has them."""
     import numpy as np  # noqa: F401 - so that there is a BLAS to report
 
-    library = next(library for library in threadpool_info() if library["user_api"] == "blas")
+    seen = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # Apple's Accelerate is none that it sees.
+    library = seen[0] if seen else {"internal_api": "unknown", "num_threads": os.cpu_count()}
     architecture = library.get("architecture", library["internal_api"])
     return {"processor": processor(), "architecture": architecture, "threads": library["num_threads"]}
+
+
+def words(kind: Mapping[str, Any]) -> str:
+    """Return in words a kind of machine, as results/platform.json records it."""
+    processor = kind.get("processor", "a processor that isn't recorded")
+    return f"{processor}, BLAS architecture {kind['architecture']}, {kind['threads']} threads"
 
 
 def processor() -> str:

@@ -4,10 +4,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pipeline.errors import UserError
 
@@ -48,12 +47,6 @@ def repro(clone: Path, *arguments: str, quiet: bool = False) -> "subprocess.Comp
 def head(repository: Path) -> str:
     """Return the commit that is checked out; UserError outside a git repository."""
     return call("git", "rev-parse", "HEAD", cwd=repository)
-
-
-def words(platform: Mapping[str, Any]) -> str:
-    """Return in words a kind of machine, as results/platform.json records it."""
-    processor = platform.get("processor", "a processor that isn't recorded")
-    return f"{processor}, BLAS architecture {platform['architecture']}, {platform['threads']} threads"
 
 
 def call(*command: str, cwd: Path) -> str:

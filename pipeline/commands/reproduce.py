@@ -77,7 +77,7 @@ def _other_platforms(repository: Path) -> list[str]:
     here = machine.kind()
     return sorted(
         {
-            f"made on {clones.words(there)}; here it is {clones.words(here)}"
+            f"made on {machine.words(there)}; here it is {machine.words(here)}"
             for there in recorded
             if there != here
         }

@@ -127,7 +127,7 @@ def _other_machine(there: Platform | None, here: Platform | None) -> list[str]:
     """Return in a line that the kinds of machine differ; nothing where they don't, or one isn't known."""
     if there is None or here is None or there == here:
         return []
-    return [f"made on {clones.words(there)}, here it is {clones.words(here)}"]
+    return [f"made on {machine.words(there)}, here it is {machine.words(here)}"]
 
 
 def _other_libraries(clone: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline import machine
 from pipeline.reports import inputs, reading
 from pipeline.tracking import lineage
 
@@ -84,8 +85,7 @@ def machines() -> dict[str, list[str]]:
     """Return each kind of machine that is recorded, in words, with the stages that ran on it."""
     found: dict[str, list[str]] = {}
     for stage, kind in inputs.platform().items():
-        words = f"{kind.processor}, BLAS architecture {kind.architecture}, {kind.threads} threads"
-        found.setdefault(words, []).append(stage)
+        found.setdefault(machine.words(kind.model_dump()), []).append(stage)
     return found
 
 
