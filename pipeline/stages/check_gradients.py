@@ -39,6 +39,14 @@ LEARNING_RATES = {
 def main() -> None:
     """Check, fail where an error is over its bound, and write the worst error of every parameter."""
     settings = params.load(GradientsParams, "gradients")
+    with reporting(RUN, experiment="mnist") as report:
+        worst = _worst_of_every_model(settings)
+        _hold(worst)
+        write_json(RESULTS, {"bounds": BOUNDS, "worst_relative_errors": worst})
+        report.finished(_write_run(worst, settings))
+
+
+def _worst_of_every_model(settings: GradientsParams) -> Worst:
     seed = params.load_fields(SeedParams).seed
     images, labels = splits.read(records.NORMALIZED / "train")
     worst = {}
@@ -48,10 +56,7 @@ def main() -> None:
         with np.errstate(invalid="ignore"):  # an error that is no number is over its bound
             points = [*_trajectory(name, problem, settings, rng), *_random_points(problem, settings, rng)]
             worst[name] = _worst([_check(problem, point, settings, rng) for point in points])
-    _hold(worst)
-    write_json(RESULTS, {"bounds": BOUNDS, "worst_relative_errors": worst})
-    with reporting(RUN, experiment="mnist") as report:
-        report.finished(_write_run(worst, settings))
+    return worst
 
 
 def _write_run(worst: Worst, settings: GradientsParams) -> Path:

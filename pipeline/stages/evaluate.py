@@ -63,24 +63,24 @@ class Scored:
 def main() -> None:
     """Score every run on test and validation; leave metrics, comparison, tables and figures."""
     settings = params.load(EvaluateParams, "evaluate")
-    validation, test = (Split(*splits.read(records.NORMALIZED / name)) for name in ("validation", "test"))
-    directories = {name: run_directory.read(records.RUNS / name) for name in RUNS}
-    scored = [Scored(name, each, _probabilities(each, test)) for name, each in directories.items()]
-    data = records.dataset("validation", "test")
-    measured = {
-        each.name: {**_measure(each, test, validation, settings.calibration_bins), "dataset": data}
-        for each in scored
-    }
-    right = {each.name: each.predicted == test.labels for each in scored}
-    pairs = [comparison.Pair(a, b, evaluation.compare(right[a], right[b])) for a, b in PAIRS]
-    with replacing(DETAILS) as details:
-        for each in scored:
-            _detail(details / each.name, each, test, settings)
-        _overview(details, measured, pairs)
-    write_text(COMPARISON, comparison.markdown(measured, pairs, len(test.labels)))
-    write_json(EVALUATION, measured)
-    print(_summary(measured))
     with reporting(RUN, experiment="mnist") as report:
+        validation, test = (Split(*splits.read(records.NORMALIZED / name)) for name in ("validation", "test"))
+        directories = {name: run_directory.read(records.RUNS / name) for name in RUNS}
+        scored = [Scored(name, each, _probabilities(each, test)) for name, each in directories.items()]
+        data = records.dataset("validation", "test")
+        measured = {
+            each.name: {**_measure(each, test, validation, settings.calibration_bins), "dataset": data}
+            for each in scored
+        }
+        right = {each.name: each.predicted == test.labels for each in scored}
+        pairs = [comparison.Pair(a, b, evaluation.compare(right[a], right[b])) for a, b in PAIRS]
+        with replacing(DETAILS) as details:
+            for each in scored:
+                _detail(details / each.name, each, test, settings)
+            _overview(details, measured, pairs)
+        write_text(COMPARISON, comparison.markdown(measured, pairs, len(test.labels)))
+        write_json(EVALUATION, measured)
+        print(_summary(measured))
         report.finished(_write_run(measured, pairs, settings))
     publish_evaluation(EVALUATION, DETAILS)
 

@@ -25,8 +25,9 @@ from pathlib import Path
 START = 3.0
 # Seconds between two looks at who has come, who has gone and what there is to say.
 GLANCE = 0.5
-# Seconds that it waits, when it has nothing to do, for the next publisher.
-LINGER = 10.0
+# Seconds that it waits, when it has nothing to do, for the next publisher: on a slow machine over ten pass
+# from one stage's end to where the next has imported what it takes.
+LINGER = 20.0
 # Variables that act on a process when it starts: what comes later, a fork takes over from its publisher.
 AT_START = ("LD_", "PYTHON", "LANG", "LC_", "TZ", "FAKETIME")
 PACKAGE = Path(__file__).resolve().parents[1]
