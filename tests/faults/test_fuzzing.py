@@ -26,13 +26,13 @@ def fuzz(folder, what: str, way: str, cases: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.fault("Getting data", "any bytes at all as an IDX file")
-@pytest.mark.parametrize(("way", "cases"), [("atheris", 60_000), ("hypothesis", 15_000)])
+@pytest.mark.parametrize(("way", "cases"), [("atheris", 80_000), ("hypothesis", 15_000)])
 def test_any_bytes_are_an_array_or_refused_in_one_line(tmp_path, happened, way, cases):
     happened(fuzz(tmp_path, "idx", way, cases))
 
 
 @pytest.mark.slow
 @pytest.mark.fault("Configuration", "any value in any field, and any bytes at all as params.yaml")
-@pytest.mark.parametrize(("way", "cases"), [("atheris", 12_000), ("hypothesis", 8_000)])
+@pytest.mark.parametrize(("way", "cases"), [("atheris", 12_000), ("hypothesis", 3_000)])
 def test_any_file_is_parameters_as_they_stand_or_refused_in_one_line(tmp_path, happened, way, cases):
     happened(fuzz(tmp_path, "params", way, cases))
