@@ -158,13 +158,12 @@ def test_a_diverged_run_has_failed_and_left_no_model(tmp_path, monkeypatch, happ
     happened(f"the run is FAILED and says why; no model is logged or registered; {line}")
 
 
-@SLOW
 @pytest.mark.fault("Configuration", "an exercise's or a baseline's learning rate that overflows")
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("exercise.two_layer.learning_rate", ("exercise", "two_layer")),
-        ("exercise.relu_regression.learning_rate", ("exercise", "relu_regression")),
+        pytest.param("exercise.two_layer.learning_rate", ("exercise", "two_layer"), marks=SLOW),
+        pytest.param("exercise.relu_regression.learning_rate", ("exercise", "relu_regression"), marks=SLOW),
         ("baseline.sgd_classifier.learning_rate", ("baseline", "sgd_classifier")),
     ],
 )

@@ -182,9 +182,8 @@ def bomb(megabytes: int) -> bytes:
     return gzip.compress(bytes(16 << 20)) * (megabytes // 16)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Getting data", "a gzip bomb")
-@pytest.mark.parametrize("way", ["mirror", "directory", "archive"])
+@pytest.mark.parametrize("way", [pytest.param("mirror", marks=pytest.mark.slow), "directory", "archive"])
 def test_a_gzip_bomb_ends_at_the_expected_size(empty, serve, happened, way):
     exploding = bomb(8192)
     place = empty.folder / "bad"

@@ -191,7 +191,6 @@ def test_a_stage_that_runs_here_is_refused_with_its_process(endless, happened):
     happened(second.stderr)
 
 
-@pytest.mark.slow
 @pytest.mark.fault("Stopping in the middle", "`dvc repro`, started twice")
 def test_a_second_repro_names_the_process_of_the_first(endless, happened):
     with repro(endless, STAGE, **SILENT) as first:
