@@ -108,6 +108,7 @@ def test_with_a_run_neither_mlflow_nor_torch_is_imported(folder):
     assert (done.returncode, done.stderr) == (0, "set()\n")
 
 
+@pytest.mark.slow
 def test_without_a_run_and_a_champion_it_is_said_how_to_choose_one(folder, run_command, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     status, out, err = run_command("predict", "light.png")

@@ -35,6 +35,8 @@ from tests.exercises import faults
 
 REPOSITORY = Path(__file__).parents[2]
 VARIANTS = ("asked", "answered")
+# Besides another seed.
+OTHERS = ({"hidden": 10}, {"penalty": 0.0}, {"epsilon": 0.5})
 SMALL = 300
 SHORT = digits_cg.RECIPE.model_copy(update={"iterations": 8})
 
@@ -191,7 +193,10 @@ def test_every_claim_holds_on_few_digits_and_none_is_of_the_published_ones(varia
 
 @pytest.mark.usefixtures("_on_small_digits")
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("change", [{"seed": 5}, {"hidden": 10}, {"penalty": 0.0}, {"epsilon": 0.5}])
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 5}, *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)],
+)
 def test_the_claims_hold_for_other_settings_too(variant, change):
     assert failed(variant, **change) == []
 

@@ -18,6 +18,7 @@ from pipeline.learning import models, probabilities
 from pipeline.tracking import connection, registry, run_directory
 from tests.repositories import copy
 
+pytestmark = pytest.mark.slow
 DATA = "data/normalized"
 # Seconds that a server may take to start and to end beside other tests.
 PATIENCE = 60
@@ -146,7 +147,6 @@ def test_ctrl_c_while_it_loads_ends_it_with_status_0(promoted):
     assert process.stdout.read() + process.stderr.read() == ""
 
 
-@pytest.mark.slow
 def test_a_tracking_server_has_the_champion_and_takes_another(ui, promoted, best, monkeypatch, capsys):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", ui[1])
     monkeypatch.chdir(promoted[0].path)
@@ -160,7 +160,6 @@ def test_a_tracking_server_has_the_champion_and_takes_another(ui, promoted, best
     assert [version["version"] for version in noted] == [1, 2]
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_the_ui_with_status_0_and_all_that_it_started(ui):
     said, address, process = ui
     port = int(address.rpartition(":")[2])

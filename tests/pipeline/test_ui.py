@@ -124,6 +124,7 @@ def test_the_experiments_are_listed_with_what_they_are(page, address):
     keep(page, "experiments")
 
 
+@pytest.mark.slow
 def test_the_run_list_is_sorted_by_test_error_and_shows_it(page, address, client):
     experiment = client.get_experiment_by_name("mnist")
     page.goto(experiments.link(address, experiment.experiment_id))

@@ -114,6 +114,7 @@ def test_every_run_directory_is_published_by_the_stage_that_made_it(repository, 
     assert {name: entry.stage for name, entry in entries.items()} == stages
 
 
+@pytest.mark.slow
 def test_altered_weights_are_different_and_named_by_tensor(changed, verified):
     forge(artifact(changed, ALTERED, "run"))
     status, said = verified(changed, ALTERED)
@@ -123,6 +124,7 @@ def test_altered_weights_are_different_and_named_by_tensor(changed, verified):
     assert "in the logged model" in said
 
 
+@pytest.mark.slow
 def test_an_edited_parameter_is_different_and_named_with_both_values(changed, verified):
     with sqlite3.connect(changed.path / "mlflow.db") as database:
         edit = "UPDATE params SET value = '9' WHERE key = 'train.two_layer.hidden' and run_uuid = ?"
@@ -131,6 +133,7 @@ def test_an_edited_parameter_is_different_and_named_with_both_values(changed, ve
     assert verified(changed, EDITED) == (1, told)
 
 
+@pytest.mark.slow
 def test_a_replayed_run_of_unknown_commit_is_refused_and_one_of_another_repository(changed, verified):
     with pytest.raises(UserError, match=r"its commit is unknown, so it can't be made again$"):
         verified(changed, UNKNOWN)

@@ -82,6 +82,7 @@ def test_it_ends_by_itself_when_nobody_comes(home):
     assert addresses(home) == []
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_is_replaced_by_the_next_who_comes(home):
     assert warnings(start("first")) == []
     [killed] = servers(home)
