@@ -38,10 +38,10 @@ exercises: setup ## run the six exercises: what their authors saw, the answers, 
 	@$(ACTIVATE) for name in quadratic two_layer spiral digits_cg relu_regression softmax_loops; do \
 		python -m pipeline exercise $$name || exit; echo; done
 
-test: setup ## run the tests: 5 minutes
+test: setup ## run the tests
 	@$(ACTIVATE) $(PYTEST)
 
-test-slow: setup ## run those that take long, but for the faults: 5 minutes
+test-slow: setup ## run those that take longer, but for the faults
 	@$(ACTIVATE) $(PYTEST) --slow -m slow --ignore tests/faults
 
 faults: setup ## inject every fault, and print one line each: 15 minutes
