@@ -42,11 +42,7 @@ def works(tracked, elsewhere, **environment):
 
 @pytest.mark.slow
 @pytest.mark.fault("Machine", "there is no home directory, or it can't be written")
-@pytest.mark.parametrize(
-    "home",
-    [None, "/dev/null/home"],
-    ids=["none", "barred"],
-)
+@pytest.mark.parametrize("home", [None, "/dev/null/home"], ids=["none", "barred"])
 def test_a_home_directory_is_not_needed(tracked, elsewhere, home, happened):
     caches = dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "MPLCONFIGDIR"))
     works(tracked, elsewhere, HOME=home, **caches)
