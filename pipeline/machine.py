@@ -2,7 +2,9 @@
 
 import os
 import platform
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,23 @@ def prepare(threads: int) -> None:
 def hold(threads: int) -> None:
     """Hold those that are imported to exactly so many, also where the machine has fewer processors."""
     threadpool_limits(threads)
+
+
+@contextmanager
+def held(threads: int) -> Iterator[None]:
+    """Hold those that are imported to so many inside the block, and to as many as before after it."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        with threadpool_limits(threads):
+            yield
+        return
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)  # threadpoolctl doesn't see its MKL
+    try:
+        with threadpool_limits(threads):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def kind() -> dict[str, Any]:

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import machine
+
+# Before NumPy is imported: where every process of tests takes all processors, they wait for each other.
+machine.prepare(1)
+
 PIPELINE = Path(__file__).parent / "pipeline"
 FOUR_STAGES = "trained"  # the fixture of tests/faults/conftest.py
 

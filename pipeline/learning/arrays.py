@@ -55,7 +55,10 @@ def affine(X: Array, W: Array, b: Array, out: Array | None = None) -> Array:
 
 def relu(z: Array, out: Array | None = None) -> Array:
     """max(z, 0), elementwise. torch's own has derivative 0 at exactly 0, as our backward does."""
-    return z.relu() if hasattr(z, "relu") else np.maximum(z, 0, out=out)
+    if hasattr(z, "relu"):
+        return z.relu()
+    # A row of zeros and not one 0: NumPy's loop over two arrays is several times as fast.
+    return np.maximum(z, np.zeros(z.shape[-1:], z.dtype), out=out)
 
 
 def relu_backward(dy: Array, y: Array) -> Array:

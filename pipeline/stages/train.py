@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import params
+from pipeline import machine, params
 from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
 from pipeline.learning import gradients, initialization, models, sgd, training
@@ -18,6 +18,7 @@ from pipeline.learning.gradients import TrainingEngine
 from pipeline.learning.penalty import Penalty
 from pipeline.learning.randomness import generator
 from pipeline.params.seed import SeedParams
+from pipeline.params.threads import ThreadsParams
 from pipeline.params.train import SECTIONS, TrainParams
 from pipeline.stages import progress, records
 from pipeline.tracking import run_directory
@@ -45,11 +46,18 @@ def main(model_name: str, gradient_name: str) -> None:
         try:
             # The manual gradient is NumPy's, on the CPU, whatever torch computes on.
             device = settings.device if gradient_name == "autograd" else "cpu"
-            trained = _train(models.get(model_name), engine, device, settings, seed, observe)
+            with machine.held(_threads(settings)):
+                trained = _train(models.get(model_name), engine, device, settings, seed, observe)
         except training.DivergedError as error:
             stable = _largest_stable_rate(models.get(model_name), settings)
             raise UserError(f"params.yaml: {section}: {error}{stable}") from error
         report.finished(_write_run(name, model_name, gradient_name, settings, trained))
+
+
+def _threads(settings: TrainParams) -> int:
+    """Return how many threads compute: where one distorts minibatches, its processor is not theirs."""
+    threads = params.load_fields(ThreadsParams).threads
+    return threads if settings.distortion is None else max(1, threads - 1)
 
 
 def _train(

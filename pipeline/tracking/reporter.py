@@ -80,6 +80,13 @@ def reporting(name: str, *, experiment: str) -> Iterator[Report]:
         publisher.end({"end": "FINISHED", "directory": directory, "measured": measured})
 
 
+def prepare() -> None:
+    """Let MLflow be imported for the stages that follow; neither waits for it nor fails with it."""
+    if not _off():
+        with suppress(OSError):  # without it, the first of them does so itself
+            _start_publisher(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # and tell it of no run
+
+
 def publish_evaluation(evaluation: Path, figures: Path) -> None:
     """Add evaluation.json and `figures`/<run>/ to the runs they belong to, within the same bounds."""
     if _off():
@@ -101,6 +108,17 @@ def _is_end_of_process(error: BaseException) -> bool:
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def _start_publisher(stdin: int, stdout: int) -> "subprocess.Popen[bytes]":
+    paths = [str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.tracking.publisher"],
+        stdin=stdin,
+        stdout=stdout,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,  # Ctrl-C is the stage's to report, not the publisher's to die of
+    )
 
 
 class _Publisher:
@@ -150,15 +168,8 @@ class _Publisher:
             self._warn("the publisher ended unexpectedly")
 
     def _start(self) -> "subprocess.Popen[bytes] | None":
-        paths = [str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
-            return subprocess.Popen(
-                [sys.executable, "-m", "pipeline.tracking.publisher"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-                start_new_session=True,  # Ctrl-C is the stage's to report, not the publisher's to die of
-            )
+            return _start_publisher(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:
             self._warn(str(error.strerror))
             return None

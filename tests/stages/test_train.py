@@ -7,9 +7,11 @@ import shutil
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
+from pipeline.learning import training
 from pipeline.stages import train
 from pipeline.tracking import run_directory
 
@@ -225,6 +227,25 @@ def test_both_engines_train_on_the_same_distorted_images(project, set_param):
     set_param("train.softmax.distortion", DISTORTIONS["both"])
     manual, autograd = (trained(project, "softmax", gradient) for gradient in ("manual", "autograd"))
     np.testing.assert_allclose(manual.weights()["W"], autograd.weights()["W"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("threads", "distortion", "computing"), [(2, None, 2), (2, "affine", 1), (1, "affine", 1)]
+)
+def test_the_thread_that_distorts_is_one_of_those_asked_for(
+    project, set_param, monkeypatch, threads, distortion, computing
+):
+    held, fit = set(), training.fit
+
+    def watched(*arguments):
+        held.update(each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas")
+        return fit(*arguments)
+
+    monkeypatch.setattr(training, "fit", watched)
+    set_param("threads", threads)
+    set_param("train.softmax.distortion", DISTORTIONS.get(distortion))
+    trained(project, "softmax")
+    assert held == {computing}
 
 
 def test_what_is_standardised_pixel_by_pixel_is_not_distorted(project, set_param):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.tracking import warm
+from pipeline.tracking import reporter, warm
 from tests import stores
 
 ROOT = Path(warm.__file__).resolve().parents[2]
@@ -72,6 +72,25 @@ def test_one_serves_all_who_come_at_once_or_one_after_the_other(home, client):
     assert sorted((run.info.run_name, run.info.status, run.data.tags["dvc.stage"]) for run in runs) == [
         (number, "FAILED", number) for number in "0123"
     ]
+
+
+def test_it_can_be_there_before_the_first_stage_and_tells_of_no_run_then(home, client):
+    program = "from pipeline.tracking import reporter; reporter.prepare()"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    until = time.monotonic() + 10
+    while not servers(home):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    before = servers(home)
+    assert warnings(start("first")) == []
+    assert servers(home) == before
+    assert [run.info.run_name for run in client.search_runs(["0", "1"])] == ["first"]
+
+
+def test_without_tracking_it_is_not_prepared(home, monkeypatch):
+    monkeypatch.setenv("GRADLINE_TRACKING", "off")
+    monkeypatch.setattr(subprocess, "Popen", lambda *args, **more: pytest.fail("started a process"))
+    reporter.prepare()
 
 
 @pytest.mark.slow
