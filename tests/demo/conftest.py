@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.demo import runs
+from tests.loopback import free_port
 
 
 @pytest.fixture(scope="module")
 def port():
-    return runs.free_port()
+    return free_port()

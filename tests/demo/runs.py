@@ -2,7 +2,6 @@
 
 import os
 import select
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,13 +16,6 @@ from pipeline.tracking import run_directory
 
 REPOSITORY = Path(__file__).parents[2]
 HIDDEN = 12
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def leave(folder: Path) -> Path:

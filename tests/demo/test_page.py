@@ -10,6 +10,7 @@ from pipeline.demo.networks import SHOWN
 from tests import browser, trained
 from tests.demo import runs
 from tests.demo.drawing import DIGITS, draw
+from tests.loopback import free_port
 
 NOTHING = ["?", "?", "?"]
 
@@ -137,7 +138,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(page):
 
 
 def test_a_server_that_is_gone_is_told(chromium, folder):
-    port = runs.free_port()
+    port = free_port()
     page = chromium.new_page()
     with runs.serving(folder, port):
         page.goto(f"http://127.0.0.1:{port}/")

@@ -13,6 +13,7 @@ from pipeline.datasets import handwriting
 from pipeline.demo.networks import SHOWN
 from pipeline.tracking.scored_model import ScoredModel
 from tests.demo import runs
+from tests.loopback import free_port
 
 INK = np.zeros((140, 140), np.uint8)
 INK[20:120, 60:80] = 255
@@ -137,7 +138,7 @@ def test_every_answer_forbids_what_is_not_from_here(client):
 
 
 def test_a_server_for_a_network_answers_to_addresses_but_to_no_foreign_name(folder):
-    port = runs.free_port()
+    port = free_port()
     server = runs.start(folder, "--port", str(port), "--host", "0.0.0.0")
     try:
         assert server.stdout.readline() == f"Draw a digit: http://0.0.0.0:{port} (Ctrl-C ends it)\n"
@@ -151,7 +152,7 @@ def test_a_server_for_a_network_answers_to_addresses_but_to_no_foreign_name(fold
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_silently(folder, number):
-    port = runs.free_port()
+    port = free_port()
     with runs.serving(folder, port) as server, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         client.get("/").raise_for_status()  # the connection stays open
         server.send_signal(number)
@@ -168,7 +169,7 @@ def test_an_address_of_another_machine_is_named(folder):
 def test_a_missing_run_directory_is_named_with_the_remedy(folder, tmp_path):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "results/runs/two_layer-autograd")
-    server = runs.start(tmp_path, "--port", str(runs.free_port()))
+    server = runs.start(tmp_path, "--port", str(free_port()))
     out, err = server.communicate(timeout=20)
     assert (out, server.returncode) == ("", 2)
     assert err == (

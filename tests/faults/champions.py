@@ -18,6 +18,7 @@ from pipeline.datasets import normalization, splits
 from pipeline.tracking import run_directory
 from pipeline.tracking.scored_model import ScoredModel
 from tests.demo import runs
+from tests.loopback import free_port
 from tests.repositories import REPOSITORY, Repository, surroundings
 
 CHAMPION = "two_layer-manual"
@@ -63,7 +64,7 @@ def promoted(folder: Path) -> Repository:
 @contextmanager
 def serving(repository: Repository, name: str, **environment: str) -> Iterator["Server"]:
     """Run `ui`, `team-server`, `serve` or `demo` there: the server, once it answers."""
-    port = runs.free_port()
+    port = free_port()
     with (repository.path / f"{name}.log").open("w+", encoding="utf-8") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline", name, "--port", str(port)],

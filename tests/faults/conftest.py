@@ -15,8 +15,9 @@ from ruamel.yaml import YAML
 
 from pipeline.figures.comparison import RUNS
 from tests import stores
-from tests.faults.servers import Server, free_port
+from tests.faults.servers import Server
 from tests.faults.tracked import Tracked
+from tests.loopback import free_port
 from tests.repositories import Repository, commit, copy, copy_of_the_project
 from tests.stages.conftest import fill
 

@@ -20,12 +20,6 @@ from tests.repositories import surroundings
 Fault = Callable[[int, str], int | bool | None]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Server:
     """`mlflow server` with one worker, whose store and artifacts are in a folder."""
 

@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.tracking import reporter
 from tests.faults import processes
-from tests.faults.servers import free_port
 from tests.faults.tracked import ADDED, THERE, TOLD, Tracked
+from tests.loopback import free_port
 from tests.repositories import surroundings
 from tests.stages.conftest import fill
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.demo import runs
 from tests.faults import champions
+from tests.loopback import free_port
 
 PASSWORD = "correct horse battery"
 USERS = "/api/2.0/mlflow/users"
@@ -35,7 +35,7 @@ def postgresql():
     folder = Path(tempfile.mkdtemp(prefix="gradline-postgresql-"))
     if user:
         shutil.chown(folder, "postgres")
-    port = runs.free_port()
+    port = free_port()
 
     def call(*command):
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # else it holds the pipe
@@ -63,7 +63,7 @@ def publish(repository, address, user, password):
 @pytest.mark.fault("Nobody in", "a team server without a password, or with a short one")
 def test_a_team_server_needs_a_password(repository, happened):
     for given in ({}, {"TEAM_SERVER_PASSWORD": "x" * 11}, {"TEAM_SERVER_PASSWORD_FILE": "nowhere"}):
-        done = champions.command(repository, "team-server", "--port", str(runs.free_port()), **given)
+        done = champions.command(repository, "team-server", "--port", str(free_port()), **given)
         assert (done.returncode, done.stdout) == (2, "")
         (line,) = done.stderr.splitlines()
         assert line.startswith("error: TEAM_SERVER_PASSWORD")

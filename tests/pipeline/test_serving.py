@@ -16,6 +16,7 @@ from pipeline.commands import promote
 from pipeline.datasets import raw_pixels, splits
 from pipeline.learning import models, probabilities
 from pipeline.tracking import connection, registry, run_directory
+from tests.loopback import free_port
 from tests.repositories import copy
 
 pytestmark = pytest.mark.slow
@@ -79,9 +80,7 @@ def test_images(promoted):
 
 def start(repository, command):
     """Start a server of the command line; return the process and its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     process = repository.start(sys.executable, "-m", "pipeline", command, "--port", str(port))
     return process, port
 

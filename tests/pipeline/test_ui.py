@@ -5,7 +5,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from playwright.sync_api import Page, expect
 from pipeline.exercises import VARIANTS
 from pipeline.tracking import experiments
 from tests import browser
+from tests.loopback import free_port
 from tests.repositories import REPOSITORY, Repository
 
 # Where pictures of what the tests see are kept: a folder that git ignores, unless told otherwise.
@@ -48,9 +48,7 @@ def client(reviewed):
 @pytest.fixture(scope="module")
 def address(reviewed):
     """`make ui` on that store, as a process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "pipeline", "ui", "--port", str(port)],
         cwd=reviewed.path,
