@@ -37,8 +37,28 @@ def test_an_engine_that_needs_no_torch_imports_none(engine: str) -> None:
         f"gradients.get({engine!r})\n"
         "print([m for m in ('torch', 'sklearn', 'mlflow', 'matplotlib') if m in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert printed(program) == "[]"
+
+
+def test_a_training_step_by_torch_imports_neither_sympy_nor_its_compiler() -> None:
+    # Both take it seconds, and it imports them when certain of its own functions are called.
+    program = (
+        "import sys, torch\n"
+        "from pipeline.learning import models\n"
+        "from pipeline.learning.gradients import Step, autograd\n"
+        "params = {'W': torch.ones(2, 3), 'b': torch.ones(3)}\n"
+        "X, y = torch.ones(4, 2), torch.zeros(4, dtype=torch.int64)\n"
+        "loss, downhill = autograd.differentiate(models.get('softmax'), params, X, y, rate=0.1)\n"
+        "for name in params:\n"
+        "    autograd.descend(params[name], 0 * params[name], downhill[name], Step(0.9, 0.1), None)\n"
+        "print([m for m in ('sympy', 'torch._dynamo') if m in sys.modules])"
+    )
+    assert printed(program) == "[]"
+
+
+def printed(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 @TRAINABLE
