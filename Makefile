@@ -9,9 +9,7 @@ INSTALLED := $(VENV)/.installed
 SITE_CACHE := $(CURDIR)/.dvc/site-cache
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
 ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR="$(SITE_CACHE)";
-# Tests run in two processes: threads of their own would fight over the processors. Stages set theirs.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup repro exercises test test-slow faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
@@ -45,7 +43,7 @@ test-slow: setup ## run those that take longer, but for the faults
 	@$(ACTIVATE) $(PYTEST) --slow -m slow --ignore tests/faults
 
 faults: setup ## inject every fault, and print one line each: 15 minutes
-	@$(ACTIVATE) $(PYTEST) tests/faults --slow
+	@$(ACTIVATE) $(PYTEST) --numprocesses 3 tests/faults --slow  # some of them only wait
 
 coverage: setup ## run both and show which lines of pipeline/ they reach: at least 90%
 	@$(ACTIVATE) $(PYTEST) --slow -m "not slow or not fault" --cov --cov-report=term --cov-fail-under=90

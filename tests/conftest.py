@@ -7,10 +7,12 @@ import pytest
 
 from pipeline import machine
 
-# Before NumPy is imported: where every process of tests takes all processors, they wait for each other.
+# Before NumPy is imported: tests run in several processes, whose threads would fight over the processors.
+# Stages that they start set their own.
 machine.prepare(1)
 
 PIPELINE = Path(__file__).parent / "pipeline"
+KILLS = PIPELINE.parent / "faults/test_killing.py"
 FOUR_STAGES = "trained"  # the fixture of tests/faults/conftest.py
 
 
@@ -28,14 +30,14 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     """A file's tests run in one process, so that its fixtures are made once.
 
-    So do all of the pipeline's, and the quick ones of a repository with four stages. Those of the pipeline
-    take longest and begin, or the other processes would wait for them at the end.
+    So do all of the pipeline's, and the quick ones of a repository with four stages. What takes longest
+    begins, or the other processes would wait for it at the end: the pipeline, and fifty kills of it.
     """
     if not config.getoption("--slow"):
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if item not in slow]
-    items.sort(key=lambda item: not item.path.is_relative_to(PIPELINE))
+    items.sort(key=lambda item: not (item.path.is_relative_to(PIPELINE) or item.path == KILLS))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(_group(item)))
 

@@ -26,7 +26,7 @@ SMALL = {
     "normalize.limit": 2000,
     "normalize.validation": 400,
     "normalize.digits_per_class": 20,
-    "regression.penalty.strength": 0.05,
+    "regression.penalty.strength": 0.5,
     "train.softmax.epochs": 2,
     "train.two_layer.epochs": 2,
     "train.two_layer.hidden": 16,

@@ -50,7 +50,8 @@ def environment_of(repository: Repository) -> None:
 
 
 def cut_off(lock: str) -> str:
-    return lock[: len(lock) // 2]
+    """In the middle of a key: after a whole entry, what is left would be a lock of fewer entries."""
+    return lock[: lock.index("md5: ", len(lock) // 2) + len("md")]
 
 
 def cut_off_to_valid_yaml(lock: str) -> str:
