@@ -42,7 +42,7 @@ test: setup ## run the tests
 test-slow: setup ## run those that take longer, but for the faults
 	@$(ACTIVATE) $(PYTEST) --slow -m slow --ignore tests/faults
 
-faults: setup ## inject every fault, and print one line each: 15 minutes
+faults: setup ## inject every fault, and print one line each
 	@$(ACTIVATE) $(PYTEST) --numprocesses 3 tests/faults --slow  # some of them only wait
 
 coverage: setup ## run both and show which lines of pipeline/ they reach: at least 90%
