@@ -6,6 +6,9 @@ from pipeline.params import Section
 
 
 class ThreadsParams(Section):
-    """The threads of every numerical library: another number can mean other bits."""
+    """The threads that compute at a time: of a numerical library, less one that makes its minibatches.
+
+    Another number can mean other bits.
+    """
 
     threads: int = Field(ge=1, le=64)

@@ -84,7 +84,8 @@ def prepare() -> None:
     """Let MLflow be imported for the stages that follow; neither waits for it nor fails with it."""
     if not _off():
         with suppress(OSError):  # without it, the first of them does so itself
-            _start_publisher(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # and tell it of no run
+            # It hears of no run, and holds nobody's pipe open.
+            _start_publisher(subprocess.DEVNULL, subprocess.DEVNULL, subprocess.DEVNULL)
 
 
 def publish_evaluation(evaluation: Path, figures: Path) -> None:
@@ -110,12 +111,13 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
-def _start_publisher(stdin: int, stdout: int) -> "subprocess.Popen[bytes]":
+def _start_publisher(stdin: int, stdout: int, stderr: int | None) -> "subprocess.Popen[bytes]":
     paths = [str(PACKAGES), *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline.tracking.publisher"],
         stdin=stdin,
         stdout=stdout,
+        stderr=stderr,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         start_new_session=True,  # Ctrl-C is the stage's to report, not the publisher's to die of
     )
@@ -169,7 +171,7 @@ class _Publisher:
 
     def _start(self) -> "subprocess.Popen[bytes] | None":
         try:
-            return _start_publisher(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            return _start_publisher(subprocess.PIPE, subprocess.PIPE, None)
         except OSError as error:
             self._warn(str(error.strerror))
             return None

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline.tracking import reporter, warm
@@ -49,6 +50,16 @@ def servers(home: Path) -> list[int]:
     return [int(line) for line in found.stdout.split()]
 
 
+def publishers(home: Path) -> list[psutil.Process]:
+    """The processes that hear of a run, or hand over to a warm one, with this folder."""
+    return [
+        each
+        for each in psutil.process_iter(["cmdline", "environ"])
+        if (each.info["cmdline"] or [""])[-1] == "pipeline.tracking.publisher"
+        and (each.info["environ"] or {}).get("TMPDIR") == str(home)
+    ]
+
+
 def addresses(home: Path) -> list[Path]:
     return list(home.glob("gradline-*/*"))
 
@@ -76,7 +87,9 @@ def test_one_serves_all_who_come_at_once_or_one_after_the_other(home, client):
 
 def test_it_can_be_there_before_the_first_stage_and_tells_of_no_run_then(home, client):
     program = "from pipeline.tracking import reporter; reporter.prepare()"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert publishers(home)  # nobody has waited for it, as a pipe to it would have been
     until = time.monotonic() + 10
     while not servers(home):
         assert time.monotonic() < until
