@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -64,9 +65,9 @@ def addresses(home: Path) -> list[Path]:
     return list(home.glob("gradline-*/*"))
 
 
-def wait_for_end_of_servers(home: Path) -> None:
-    until = time.monotonic() + 30
-    while servers(home):
+def wait_until(condition: Callable[[], object], seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
         assert time.monotonic() < until
         time.sleep(0.1)
 
@@ -90,10 +91,7 @@ def test_it_can_be_there_before_the_first_stage_and_tells_of_no_run_then(home, c
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "")
     assert publishers(home)  # nobody has waited for it, as a pipe to it would have been
-    until = time.monotonic() + 10
-    while not servers(home):
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    wait_until(lambda: servers(home), seconds=10)
     before = servers(home)
     assert warnings(start("first")) == []
     assert servers(home) == before
@@ -110,7 +108,7 @@ def test_without_tracking_it_is_not_prepared(home, monkeypatch):
 def test_it_ends_by_itself_when_nobody_comes(home):
     assert warnings(start("last")) == []
     assert len(servers(home)) == 1
-    wait_for_end_of_servers(home)
+    wait_until(lambda: not servers(home), seconds=30)
     assert addresses(home) == []
 
 
@@ -119,7 +117,7 @@ def test_one_that_is_killed_is_replaced_by_the_next_who_comes(home):
     assert warnings(start("first")) == []
     [killed] = servers(home)
     os.kill(killed, signal.SIGKILL)
-    wait_for_end_of_servers(home)
+    wait_until(lambda: not servers(home), seconds=30)
     assert addresses(home)  # what it couldn't remove stands in nobody's way
     assert warnings(start("second")) == []
     assert len(servers(home)) == 1
