@@ -84,7 +84,7 @@ def confusion(run: str, counts: Array) -> Figure:
     shades[np.eye(classes, dtype=bool)] = np.array(mpl.colors.to_rgb(LIGHT)) * 255
     left, size = 48, classes * CELL
     figure = canvas((left + size + LEFT) / DPI, (TOP + size + 45) / DPI, finding, run)
-    _place(figure, left, TOP, shades, CELL)
+    _place(figure, left, TOP, _enlarged(shades, CELL))
     for row, column in np.argwhere(counts):
         color = "white" if mistakes[row, column] > 0.6 * most else "black"
         x, y = left + (column + 0.5) * CELL, TOP + (row + 0.5) * CELL
@@ -111,7 +111,7 @@ def _weights(
     images = _colored("RdBu_r", (W.T.reshape(-1, side, side) / scale + 1) / 2)
     figure, corners = _sheet(images, finding, run, columns=columns, zoom=zoom, caption=caption)
     y = round(figure.bbox.height) - 26
-    _place(figure, 80, y, np.tile(_colored("RdBu_r", np.linspace(0, 1, 150)), (10, 1, 1)), 1)
+    _place(figure, 80, y, np.tile(_colored("RdBu_r", np.linspace(0, 1, 150)), (10, 1, 1)))
     _write(figure, 76, y + 5, f"−{scale:.2g}", ha="right", va="center", size=8)
     label = f"+{scale:.2g}  weight of a standardised pixel"
     _write(figure, 234, y + 5, label, va="center", size=8)
@@ -145,15 +145,22 @@ def _sheet(
         (LEFT + place % columns * across, TOP + place // columns * down + caption)
         for place in range(len(images))
     ]
-    for image, (x, y) in zip(images, corners, strict=True):
-        _place(figure, x, y, image, zoom)
+    # One image of them all, since matplotlib takes as long for a small one as for a large one.
+    sheet = np.full((height, width, 3), 255, np.uint8)
+    for image, (x, y) in zip(_enlarged(images, zoom), corners, strict=True):
+        sheet[y : y + size, x : x + size] = image
+    _place(figure, 0, 0, sheet)
     return figure, corners
 
 
-def _place(figure: Figure, x: int, y: int, image: Array, zoom: int) -> None:
+def _enlarged(images: Array, zoom: int) -> Array:
+    """Return uint8 (..., h·zoom, w·zoom, 3) for images (..., h, w, 3): a square for each pixel."""
+    return images.repeat(zoom, axis=-3).repeat(zoom, axis=-2)
+
+
+def _place(figure: Figure, x: int, y: int, image: Array) -> None:
     """Draw image uint8 (h, w, 3) with its upper left corner at (x, y), in pixels from the upper left."""
-    large = image.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    figure.figimage(large, x, round(figure.bbox.height) - y - len(large), origin="upper")
+    figure.figimage(image, x, round(figure.bbox.height) - y - len(image), origin="upper")
 
 
 def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
