@@ -1,16 +1,13 @@
 """The pictures made of images and cells: weights, the worst mistakes, the confusion matrix.
 
-They are laid out in the picture's own pixels and drawn as one image: each value fills a whole number of
-pixels, so it is sharp, and it takes a tenth of the time that a pair of axes for every image would.
+Each value fills a whole number of the picture's own pixels, so it is sharp.
 """
-
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
 
-from pipeline.figures.style import DPI, GREY, LIGHT, canvas, picture
+from pipeline.figures.sheet import Sheet
+from pipeline.figures.style import GREY, LIGHT
 from pipeline.learning.arrays import Array
 
 # Of a hidden layer's units only the largest: a few hundred would each be too small to see.
@@ -23,8 +20,7 @@ CELL = 37
 Corners = list[tuple[int, int]]
 
 
-@picture
-def hidden_units(run: str, W1: Array, side: int, kept: Array | None = None) -> Figure:
+def hidden_units(run: str, W1: Array, side: int, kept: Array | None = None) -> bytes:
     """Draw the incoming weights W1 (side², H) of the units with the largest, as images on one scale.
 
     `kept` are the weights at the end where W1 is of an earlier epoch: units and scale are theirs, so that
@@ -37,43 +33,40 @@ def hidden_units(run: str, W1: Array, side: int, kept: Array | None = None) -> F
     finding = f"{len(largest)} of {len(squares)} hidden units hold {share:.0%} of the squared weight"
     said = f"{run}: the largest first"
     scale = _scale(kept[:, largest])
-    return _weights(W1[:, largest], side, finding, said, scale, columns=10, zoom=2)[0]
+    return _weights(W1[:, largest], side, finding, said, scale, columns=10, zoom=2)[0].png()
 
 
-@picture
-def class_weights(run: str, W: Array, side: int, kept: Array | None = None) -> Figure:
+def class_weights(run: str, W: Array, side: int, kept: Array | None = None) -> bytes:
     """Draw the weights W (side², C) of a model without hidden layer, one image a class, on one scale.
 
     That of `kept`, the weights at the end, where W is of an earlier epoch.
     """
     finding = "Pixels that speak for each digit (red) and against it (blue)"
     scale = _scale(W if kept is None else kept)
-    figure, corners = _weights(W, side, finding, run, scale, columns=5, zoom=4, caption=16)
+    sheet, corners = _weights(W, side, finding, run, scale, columns=5, zoom=4, caption=16)
     for digit, (x, y) in enumerate(corners):
-        _write(figure, x + 2 * side, y - 3, str(digit), ha="center", va="bottom", weight="bold")
-    return figure
+        sheet.write(x + 2 * side, y - 3, str(digit), "md", bold=True)
+    return sheet.png()
 
 
-@picture
-def worst_mistakes(run: str, images: Array, true: Array, predicted: Array, probability: Array) -> Figure:
+def worst_mistakes(run: str, images: Array, true: Array, predicted: Array, probability: Array) -> bytes:
     """Draw images (K, S, S), 0 to 255, under the digit each is, the one predicted, and its probability."""
     if not len(images):
-        return canvas(5.0, TOP / DPI, "No mistake", run)
+        return Sheet(500, TOP, "No mistake", run).png()
     finding = (
         f"Surest mistake: {true[0]} taken for {predicted[0]}, with probability {_percent(probability[0])}"
     )
     inked = _colored("gray_r", images / 255)
     said = f"{run}: true → predicted digit, and its probability"
-    figure, corners = _sheet(inked, finding, said, columns=5, zoom=3, caption=18)
+    sheet, corners = _sheet(inked, finding, said, columns=5, zoom=3, caption=18)
     width = 3 * images.shape[-1]
     for (x, y), t, p, sure in zip(corners, true, predicted, probability, strict=True):
-        _write(figure, x, y - 3, f"{t} → {p}", va="bottom", weight="bold")
-        _write(figure, x + width, y - 3, _percent(sure), ha="right", va="bottom", size=8, color=GREY)
-    return figure
+        sheet.write(x, y - 3, f"{t} → {p}", "ld", bold=True)
+        sheet.write(x + width, y - 3, _percent(sure), "rd", size=8, color=GREY)
+    return sheet.png()
 
 
-@picture
-def confusion(run: str, counts: Array) -> Figure:
+def confusion(run: str, counts: Array) -> bytes:
     """Draw counts (C, C), true class by row; shaded by mistakes, since the right answers are far more."""
     classes = len(counts)
     mistakes = counts - np.diag(np.diag(counts))
@@ -83,19 +76,19 @@ def confusion(run: str, counts: Array) -> Figure:
     shades = _colored("Blues", mistakes / max(most, 1))
     shades[np.eye(classes, dtype=bool)] = np.array(mpl.colors.to_rgb(LIGHT)) * 255
     left, size = 48, classes * CELL
-    figure = canvas((left + size + LEFT) / DPI, (TOP + size + 45) / DPI, finding, run)
-    _place(figure, left, TOP, _enlarged(shades, CELL))
+    sheet = Sheet(left + size + LEFT, TOP + size + 45, finding, run)
+    sheet.place(left, TOP, _enlarged(shades, CELL))
     for row, column in np.argwhere(counts):
         color = "white" if mistakes[row, column] > 0.6 * most else "black"
         x, y = left + (column + 0.5) * CELL, TOP + (row + 0.5) * CELL
-        _write(figure, x, y, str(counts[row, column]), ha="center", va="center", size=8, color=color)
+        sheet.write(x, y, str(counts[row, column]), "mm", size=8, color=color)
     for digit in range(classes):
         middle = (digit + 0.5) * CELL
-        _write(figure, left - 6, TOP + middle, str(digit), ha="right", va="center")
-        _write(figure, left + middle, TOP + size + 4, str(digit), ha="center", va="top")
-    _write(figure, left + size / 2, TOP + size + 22, "predicted digit", ha="center", va="top")
-    _write(figure, 14, TOP + size / 2, "true digit", ha="center", va="center", rotation=90)
-    return figure
+        sheet.write(left - 6, TOP + middle, str(digit), "rm")
+        sheet.write(left + middle, TOP + size + 2, str(digit), "ma")
+    sheet.write(left + size / 2, TOP + size + 20, "predicted digit", "ma")
+    sheet.write_upwards(14, TOP + size // 2, "true digit")
+    return sheet.png()
 
 
 def _scale(W: Array) -> float:
@@ -106,16 +99,15 @@ def _scale(W: Array) -> float:
 
 def _weights(
     W: Array, side: int, finding: str, run: str, scale: float, *, columns: int, zoom: int, caption: int = 0
-) -> tuple[Figure, Corners]:
+) -> tuple[Sheet, Corners]:
     """Draw each column of W (side², M) as an image: red above 0, blue below, with the scale of colours."""
     images = _colored("RdBu_r", (W.T.reshape(-1, side, side) / scale + 1) / 2)
-    figure, corners = _sheet(images, finding, run, columns=columns, zoom=zoom, caption=caption)
-    y = round(figure.bbox.height) - 26
-    _place(figure, 80, y, np.tile(_colored("RdBu_r", np.linspace(0, 1, 150)), (10, 1, 1)))
-    _write(figure, 76, y + 5, f"−{scale:.2g}", ha="right", va="center", size=8)
-    label = f"+{scale:.2g}  weight of a standardised pixel"
-    _write(figure, 234, y + 5, label, va="center", size=8)
-    return figure, corners
+    sheet, corners = _sheet(images, finding, run, columns=columns, zoom=zoom, caption=caption)
+    y = sheet.height - 26
+    sheet.place(80, y, np.tile(_colored("RdBu_r", np.linspace(0, 1, 150)), (10, 1, 1)))
+    sheet.write(76, y + 5, f"−{scale:.2g}", "rm", size=8)
+    sheet.write(234, y + 5, f"+{scale:.2g}  weight of a standardised pixel", "lm", size=8)
+    return sheet, corners
 
 
 def _colored(colors: str, shares: Array) -> Array:
@@ -130,7 +122,7 @@ def _percent(probability: float) -> str:
 
 def _sheet(
     images: Array, finding: str, run: str, *, columns: int, zoom: int, caption: int
-) -> tuple[Figure, Corners]:
+) -> tuple[Sheet, Corners]:
     """Draw images uint8 (K, S, S, 3) in rows, each pixel of them `zoom` of the picture's wide.
 
     There are `caption` pixels above each for a text. Returns each one's upper left corner, too.
@@ -140,29 +132,16 @@ def _sheet(
     rows = -(-len(images) // columns)
     across, down = size + GAP, caption + size + GAP
     width, height = 2 * LEFT + columns * across - GAP, TOP + rows * down - GAP + BOTTOM
-    figure = canvas(width / DPI, height / DPI, finding, run)
+    sheet = Sheet(width, height, finding, run)
     corners = [
         (LEFT + place % columns * across, TOP + place // columns * down + caption)
         for place in range(len(images))
     ]
-    # One image of them all, since matplotlib takes as long for a small one as for a large one.
-    sheet = np.full((height, width, 3), 255, np.uint8)
     for image, (x, y) in zip(_enlarged(images, zoom), corners, strict=True):
-        sheet[y : y + size, x : x + size] = image
-    _place(figure, 0, 0, sheet)
-    return figure, corners
+        sheet.place(x, y, image)
+    return sheet, corners
 
 
 def _enlarged(images: Array, zoom: int) -> Array:
     """Return uint8 (..., h·zoom, w·zoom, 3) for images (..., h, w, 3): a square for each pixel."""
     return images.repeat(zoom, axis=-3).repeat(zoom, axis=-2)
-
-
-def _place(figure: Figure, x: int, y: int, image: Array) -> None:
-    """Draw image uint8 (h, w, 3) with its upper left corner at (x, y), in pixels from the upper left."""
-    figure.figimage(image, x, round(figure.bbox.height) - y - len(image), origin="upper")
-
-
-def _write(figure: Figure, x: float, y: float, text: str, **style: Any) -> None:
-    """Write text at (x, y), in pixels from the upper left."""
-    figure.text(x, round(figure.bbox.height) - y, text, transform=None, **style)
