@@ -9,7 +9,8 @@ INSTALLED := $(VENV)/.installed
 SITE_CACHE := $(CURDIR)/.dvc/site-cache
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
 ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR="$(SITE_CACHE)";
-PYTEST := python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+# For two processors: some tests only wait.
+PYTEST := python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup repro exercises test test-slow faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
@@ -43,7 +44,7 @@ test-slow: setup ## run those that take longer, but for the faults
 	@$(ACTIVATE) $(PYTEST) --slow -m slow --ignore tests/faults
 
 faults: setup ## inject every fault, and print one line each
-	@$(ACTIVATE) $(PYTEST) --numprocesses 3 tests/faults --slow  # some of them only wait
+	@$(ACTIVATE) $(PYTEST) tests/faults --slow
 
 coverage: setup ## run both and show which lines of pipeline/ they reach: at least 90%
 	@$(ACTIVATE) $(PYTEST) --slow -m "not slow or not fault" --cov --cov-report=term --cov-fail-under=90

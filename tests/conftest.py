@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import machine
+from tests import stores
 
 # Before NumPy is imported: tests run in several processes, whose threads would fight over the processors.
 # Stages that they start set their own.
@@ -14,6 +15,12 @@ machine.prepare(1)
 PIPELINE = Path(__file__).parent / "pipeline"
 KILLS = PIPELINE.parent / "faults/test_killing.py"
 FOUR_STAGES = "trained"  # the fixture of tests/faults/conftest.py
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """An MLflow store without runs, to copy."""
+    return stores.empty(tmp_path_factory)
 
 
 def pytest_configure():
@@ -28,7 +35,7 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)  # before the items are handed to processes
 def pytest_collection_modifyitems(config, items):
-    """A file's tests run in one process, so that its fixtures are made once.
+    """A file's tests run in one process, so that its fixtures are made once, but for those in a group.
 
     So do all of the pipeline's, and the quick ones of a repository with four stages. What takes longest
     begins, or the other processes would wait for it at the end: the pipeline, and fifty kills of it.
@@ -39,7 +46,8 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if item not in slow]
     items.sort(key=lambda item: not (item.path.is_relative_to(PIPELINE) or item.path == KILLS))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
 def _group(item):

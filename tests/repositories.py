@@ -22,7 +22,7 @@ QUICK_CHECK = {
 }
 # Small enough for seconds; everything else is as shipped.
 SMALL = {
-    "threads": 1,  # two processes of tests share the processors
+    "threads": 1,  # several processes of tests share the processors
     "normalize.limit": 2000,
     "normalize.validation": 400,
     "normalize.digits_per_class": 20,

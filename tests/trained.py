@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 RUN = "two_layer-manual"
 # Enough for 97 of 100 test images.
 QUICK = {
-    "threads": 1,  # two processes of tests share the processors
+    "threads": 1,  # several processes of tests share the processors
     "train.two_layer.hidden": 100,
     "train.two_layer.epochs": 5,
     "train.two_layer.distortion": None,

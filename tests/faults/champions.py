@@ -1,6 +1,7 @@
 """A repository with three runs and a store in which one is the champion, and servers of it as processes."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -52,9 +53,10 @@ def command(repository: Repository, *arguments: str, **environment: str) -> Any:
     return repository.run(sys.executable, "-m", "pipeline", *arguments, **{**PYTHONPATH, **environment})
 
 
-def promoted(folder: Path) -> Repository:
+def promoted(folder: Path, empty_store: Path) -> Repository:
     """Leave the runs, publish them and promote the champion."""
     repository = leave(folder)
+    shutil.copyfile(empty_store, folder / "mlflow.db")
     for arguments in (("publish", CHAMPION), ("promote",)):
         done = command(repository, *arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr

@@ -14,7 +14,6 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.figures.comparison import RUNS
-from tests import stores
 from tests.faults.servers import Server
 from tests.faults.tracked import Tracked
 from tests.loopback import free_port
@@ -37,12 +36,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def happened(record_property: Callable[[str, Any], None]) -> Say:
     """Say in a few words what happened, for the row of this fault."""
     return lambda words: record_property(HAPPENED, " ".join(words.split()))
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite store without runs, to copy."""
-    return stores.create(tmp_path_factory.mktemp("store") / "mlflow.db")
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ class Touch:
 
 
 @pytest.fixture(scope="module")
-def promoted(tmp_path_factory):
-    made = champions.promoted(tmp_path_factory.mktemp("code in data"))
+def promoted(tmp_path_factory, empty_store):
+    made = champions.promoted(tmp_path_factory.mktemp("code in data"), empty_store)
     pixels = np.zeros((40, 40), np.uint8)
     pixels[8:32, 18:22] = 255
     Image.fromarray(pixels).save(made.path / PICTURE)

@@ -143,6 +143,7 @@ def test_fifty_random_kills_leave_no_trace(subset, tmp_path, happened):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("the whole pipeline killed")  # beside the fifty, which take longest
 @pytest.mark.fault("Stopping in the middle", "`kill -9` at three random moments of the whole pipeline")
 def test_the_whole_pipeline_killed_three_times_ends_as_an_undisturbed_one(tmp_path, happened):
     rng = random.Random(SEED + 2)

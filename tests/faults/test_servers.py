@@ -84,8 +84,8 @@ METHODS = st.sampled_from(["POST"] * 8 + ["PUT", "GET", "DELETE", "secret"])
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory):
-    return champions.promoted(tmp_path_factory.mktemp("nobody in"))
+def repository(tmp_path_factory, empty_store):
+    return champions.promoted(tmp_path_factory.mktemp("nobody in"), empty_store)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,9 +23,10 @@ EPOCHS = {"train.softmax.epochs": 10_000, "train.softmax.schedule": "constant"}
 
 
 @pytest.fixture
-def endless(trained, tmp_path) -> Repository:
+def endless(trained, empty_store, tmp_path) -> Repository:
     """A copy in which training takes hours."""
     repository = copy(trained, tmp_path / "endless")
+    shutil.copyfile(empty_store, repository.path / "mlflow.db")
     for name, value in EPOCHS.items():
         repository.set(name, value)
     return repository

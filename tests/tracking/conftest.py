@@ -10,16 +10,9 @@ import pytest
 import safetensors.numpy
 
 from pipeline.tracking import run_directory
-from tests import stores
 from tests.tracking.repositories import commit, git
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store, to copy."""
-    return stores.create(tmp_path_factory.mktemp("template") / "mlflow.db")
 
 
 @pytest.fixture
@@ -42,8 +35,8 @@ def git_repository(bare_repository: Path) -> Path:
 
 
 @pytest.fixture
-def repository(bare_repository: Path, migrated: Path) -> Path:
-    shutil.copyfile(migrated, bare_repository / "mlflow.db")
+def repository(bare_repository: Path, empty_store: Path) -> Path:
+    shutil.copyfile(empty_store, bare_repository / "mlflow.db")
     return bare_repository
 
 
