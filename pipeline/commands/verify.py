@@ -5,7 +5,6 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,14 @@ from ruamel.yaml import YAML
 
 from pipeline import machine
 from pipeline.commands import clones
+from pipeline.doctor import programs
 from pipeline.errors import UserError
 from pipeline.tracking import connection, run_directory, selection, stored, verification
 from pipeline.tracking.quiet_mlflow import MlflowClient, Run
 from pipeline.tracking.verification import Origin, Platform, Verdict
 
-LOCKED = Path("requirements/runtime.txt")
 PARAMETERS = Path("params.yaml")
 COMMIT = re.compile("[0-9a-f]{40,64}")
-PIN = re.compile(r"^([\w.-]+)==([^\s;]+)", re.MULTILINE)
 
 
 def verify(repository: Path, wanted: str) -> int:
@@ -132,14 +130,8 @@ def _other_machine(there: Platform | None, here: Platform | None) -> list[str]:
 
 def _other_libraries(clone: Path) -> Iterator[str]:
     """Yield a line for each library that is installed in another version than the run's commit locks."""
-    locked = clone / LOCKED
-    for name, pinned in PIN.findall(locked.read_text(encoding="utf-8") if locked.exists() else ""):
-        try:
-            installed = version(name)
-        except PackageNotFoundError:
-            installed = "none"
-        if installed.partition("+")[0] != pinned.partition("+")[0]:
-            yield f"its commit locks {name} {pinned}, here is {installed}"
+    for name, locked, installed in programs.other_versions(clone / programs.LOCKED):
+        yield f"its commit locks {name} {locked}, here is {installed or 'none'}"
 
 
 def _said(stderr: str) -> str:

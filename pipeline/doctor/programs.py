@@ -1,5 +1,6 @@
 """The programs and libraries that the pipeline takes."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ PROGRAMS = {
 }
 LOCKED = Path("requirements/runtime.txt")
 SECONDS = 30
+PIN = re.compile(r"^([\w.-]+)==([^\s;+]+)", re.MULTILINE)
 
 
 def programs() -> Iterator[str]:
@@ -24,15 +26,21 @@ def programs() -> Iterator[str]:
 
 def libraries() -> Iterator[str]:
     """Yield a line for each locked library that isn't there in that version: other bits may come out."""
-    for line in LOCKED.read_text(encoding="utf-8").splitlines():
-        name, _, wanted = line.partition("==")
-        if not wanted:
-            continue
+    if not LOCKED.exists():
+        yield f"{LOCKED}: is missing; `git checkout {LOCKED}`"
+    for name, wanted, found in other_versions(LOCKED):
+        there = f"version {found} is installed" if found else "is not installed"
+        yield f"{name}: {there}, {LOCKED} has {wanted}; `make setup`"
+
+
+def other_versions(lock: Path) -> Iterator[tuple[str, str, str | None]]:
+    """Yield each library that isn't installed as a lock file has it, that version, and the one installed."""
+    pins = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    for name, wanted in PIN.findall(pins):
         found = _version(name)
         # A local part says how it was built, as in 2.13.0+cpu.
         if found is None or found.partition("+")[0] != wanted:
-            there = f"version {found} is installed" if found else "is not installed"
-            yield f"{name}: {there}, {LOCKED} has {wanted}; `make setup`"
+            yield name, wanted, found
 
 
 def call(*command: str) -> str:
