@@ -4,14 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline import params
 from pipeline.errors import UserError
-from pipeline.params.whole import Params
+from pipeline.params import whole
 
 
 def check(root: Path) -> None:
     """Raise UserError in one line where either is missing; nothing is run or written."""
-    params.load(Params)
+    whole.load()
     if (root / ".dvc").is_dir() and not _in_git(root) and not _does_without_git(root):
         raise UserError(
             f"{root}: not a git repository, which DVC asks for; "

@@ -20,7 +20,7 @@ Next:
 In the environment (`source .venv/bin/activate`), prove one run, or change something:
   python -m pipeline verify two_layer-manual
   dvc exp run -S train.two_layer.learning_rate=0.02
-  dvc metrics diff results/evaluation.json"""
+  dvc metrics diff --targets results/evaluation.json"""
 
 
 def show() -> None:

@@ -28,5 +28,5 @@ class RegressionParams(Section):
 
     penalty: PenaltyParams
     weaker: list[Annotated[float, Field(gt=0, le=1e6)]] = Field(max_length=10)
-    tolerance: float = Field(gt=0, lt=1)
+    tolerance: float = Field(ge=1e-12, lt=1)  # float64 ends some way below that
     polynomial: PolynomialParams

@@ -1,5 +1,9 @@
 """The whole of params.yaml, every section of it."""
 
+from pathlib import Path
+
+from pipeline import params
+from pipeline.errors import UserError
 from pipeline.params import Section
 from pipeline.params.baseline import BaselineParams
 from pipeline.params.evaluate import EvaluateParams
@@ -40,3 +44,17 @@ class Params(ThreadsParams, SeedParams):
     gradients: GradientsParams
     evaluate: EvaluateParams
     exercise: ExerciseParams
+
+
+def load(file: Path | None = None) -> Params:
+    """Return the whole file, validated, and what one section asks of another; UserError in one line."""
+    file = file or params.path()
+    found = params.load(Params, file=file)
+    standardization = found.normalize.standardization
+    for model in type(found.train).model_fields:
+        if standardization != "global" and getattr(found.train, model).distortion:
+            raise UserError(
+                f"{file}: normalize.standardization = {standardization!r}: allowed is 'global' where "
+                f"train.{model}.distortion isn't null; what is standardised pixel by pixel can't be moved"
+            )
+    return found

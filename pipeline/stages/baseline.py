@@ -31,6 +31,7 @@ class Matched(NamedTuple):
     model: str
     penalty: Penalty
     parameters: dict[str, Any]
+    remedy: str = "a less extreme setting"
 
 
 def main(estimator: str) -> None:
@@ -41,7 +42,7 @@ def main(estimator: str) -> None:
     images, labels = splits.read(records.NORMALIZED / "train")
     with reporting(name, experiment="baselines") as report:
         matched = ESTIMATORS[estimator]()
-        fitted = matched.fit(np.asarray(images), labels.astype(np.int64))
+        fitted = _fit(matched, estimator, np.asarray(images), labels.astype(np.int64))
         accuracy = _check(fitted, name)
         directory = records.RUNS / name
         run_directory.write(
@@ -63,6 +64,16 @@ def main(estimator: str) -> None:
             normalization=records.NORMALIZATION,
         )
         report.finished(directory)
+
+
+def _fit(matched: Matched, estimator: str, X: Array, y: Array) -> Fitted:
+    """Fit the estimator; UserError where scikit-learn finds that its parameters have left the numbers."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # what it says of that, it says itself
+            return matched.fit(X, y)
+    except ValueError as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(f"baseline-{estimator}: scikit-learn: {said} Remedy: {matched.remedy}") from error
 
 
 def _check(fitted: Fitted, name: str) -> float:
@@ -152,7 +163,8 @@ def _mlp_classifier() -> Matched:
     parameters = records.parameters(
         baseline={"mlp_classifier": own.model_dump()}, train={"two_layer": model.model_dump()}
     )
-    return Matched(fit, "two_layer", penalty, parameters)
+    remedy = "lower train.two_layer.learning_rate or baseline.mlp_classifier.rate_factor"
+    return Matched(fit, "two_layer", penalty, parameters, remedy)
 
 
 ESTIMATORS: dict[str, Callable[[], Matched]] = {

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from pipeline import params
 from pipeline.files import write_text
-from pipeline.params.whole import Params
+from pipeline.params import whole
 from pipeline.tracking import reporter
 
 OUTPUT = Path("data/params.checked")
@@ -12,6 +11,6 @@ OUTPUT = Path("data/params.checked")
 
 def main() -> None:
     """Validate every parameter. The output says no more than that, so no other stage runs because of it."""
-    params.load(Params)
+    whole.load()
     reporter.prepare()  # this is the first stage, and the next ones that tell of a run are some seconds away
     write_text(OUTPUT, "Every parameter in params.yaml is known, of the right type and possible.\n")

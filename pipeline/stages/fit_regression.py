@@ -45,7 +45,7 @@ def main() -> None:
         centre = least_squares.column_means(images)
         data = least_squares.moments(images, targets, centre)
         loss = least_squares.quadratic(data, penalty)
-        _refuse_ill_conditioned(loss)
+        _refuse_ill_conditioned(loss, penalty, len(images))
         solution = loss.minimizer()
         _check_gradient(loss, 0.5 * solution, images, targets, centre, penalty)
         descent, reached, history = _descend(loss, solution, settings.tolerance)
@@ -85,14 +85,17 @@ def _check_gradient(
         )
 
 
-def _refuse_ill_conditioned(loss: Quadratic) -> None:
+def _refuse_ill_conditioned(loss: Quadratic, penalty: Penalty, samples: int) -> None:
     smallest, largest = loss.eigenvalue_range()
     # Without a ridge the Hessian is singular: a pixel that is the same in all images has no curvature.
     condition_number = largest / smallest if smallest > 0 else math.inf
     if condition_number > LARGEST_CONDITION_NUMBER:
+        # Only the bias, which it doesn't hold, can be less curved than the ridge makes everything.
+        too_strong = smallest < 0.999 * 2 * penalty.coefficient(samples)
         raise UserError(
-            f"params.yaml: regression.penalty: condition number {condition_number:.0f}; a stronger one "
-            f"brings it below {LARGEST_CONDITION_NUMBER:.0f}, where gradient descent reaches the solution"
+            f"params.yaml: regression.penalty.strength = {penalty.strength:g}: condition number "
+            f"{condition_number:.0f}; a {'weaker' if too_strong else 'stronger'} one brings it below "
+            f"{LARGEST_CONDITION_NUMBER:.0f}, where gradient descent reaches the solution"
         )
 
 

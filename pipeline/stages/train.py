@@ -47,7 +47,7 @@ def main(model_name: str, gradient_name: str) -> None:
             # The manual gradient is NumPy's, on the CPU, whatever torch computes on.
             device = settings.device if gradient_name == "autograd" else "cpu"
             with machine.held(_threads(settings)):
-                trained = _train(models.get(model_name), engine, device, settings, seed, observe)
+                trained = _train(model_name, engine, device, settings, seed, observe)
         except training.DivergedError as error:
             stable = _largest_stable_rate(models.get(model_name), settings)
             raise UserError(f"params.yaml: {section}: {error}{stable}") from error
@@ -61,14 +61,15 @@ def _threads(settings: TrainParams) -> int:
 
 
 def _train(
-    model: models.Model,
+    model_name: str,
     engine: TrainingEngine,
     device: str,
     settings: TrainParams,
     seed: int,
     observe: Any,
 ) -> training.Trained:
-    train, validation = (_samples(split, engine, device) for split in ("train", "validation"))
+    model, section = models.get(model_name), f"train.{model_name}"
+    train, validation = (_samples(split, engine, device, section) for split in ("train", "validation"))
     inputs, count = train.X.shape[1], len(train.y)
     shapes = model.shapes(inputs, records.CLASSES, getattr(settings, "hidden", 0))
     start = initialization.normal(shapes, settings.initial_std, generator(seed, "initialization"))
@@ -89,7 +90,7 @@ def _train(
         penalty=Penalty(settings.penalty.kind, settings.penalty.strength),
         minibatches=minibatches,
         batches_per_epoch=math.ceil(count / settings.batch_size),
-        distort=_distort(inputs, engine, device, settings, seed),
+        distort=_distort(inputs, engine, device, settings, section, seed),
     )
     return training.fit(model, engine, native, train, validation, schedule, observe)
 
@@ -106,14 +107,14 @@ def _largest_stable_rate(model: models.Model, settings: TrainParams) -> str:
 
 
 def _distort(
-    pixels: int, engine: TrainingEngine, device: str, settings: TrainParams, seed: int
+    pixels: int, engine: TrainingEngine, device: str, settings: TrainParams, section: str, seed: int
 ) -> Callable[[Array], Array] | None:
     """Return what distorts a minibatch of the engine's; None where training is on the images as they are."""
     if settings.distortion is None:
         return None
     if not normalization.load(records.NORMALIZATION).is_global():
         raise UserError(
-            "params.yaml: train: distortion: what is standardised pixel by pixel can't be moved; set "
+            f"params.yaml: {section}.distortion: what is standardised pixel by pixel can't be moved; set "
             "normalize.standardization to global, or the distortion to null"
         )
     distortion = Distortion(**settings.distortion.model_dump())
@@ -121,14 +122,14 @@ def _distort(
     return lambda X: engine.to_native(distorter(engine.to_numpy(X)), device)
 
 
-def _samples(split: str, engine: TrainingEngine, device: str) -> training.Samples:
+def _samples(split: str, engine: TrainingEngine, device: str, section: str) -> training.Samples:
     images, labels = splits.read(records.NORMALIZED / split)
     try:
         return training.Samples(
             engine.to_native(np.asarray(images), device), engine.to_native(labels.astype(np.int64), device)
         )
     except ValueError as error:
-        raise UserError(f"params.yaml: train: {error}") from error
+        raise UserError(f"params.yaml: {section}: {error}") from error
 
 
 def _write_run(

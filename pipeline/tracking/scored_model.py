@@ -5,6 +5,7 @@ normalisation of the run directory. Nothing is unpickled, and no MLflow is impor
 """
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ class ScoredModel:
         255.
         """
         pixels = np.asarray(images)
-        flat = pixels.reshape(len(pixels), -1)
+        flat = pixels.reshape(len(pixels), math.prod(pixels.shape[1:]))
         if flat.shape[1] != PIXELS:
             raise UserError(f"images of shape {pixels.shape}: expected (N, {PIXELS})")
         if not ((flat >= 0) & (flat <= 255)).all():  # also false for NaN

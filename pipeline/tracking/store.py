@@ -7,18 +7,25 @@ from pathlib import Path
 from pipeline.errors import UserError
 
 SQLITE = "sqlite:///"
+STORES = re.compile(r"https?://|(sqlite|postgresql|mysql|mssql)(\+\w+)?://")
 
 
 def uri() -> str:
     """Return the store's address: MLFLOW_TRACKING_URI, else mlflow.db at the repository's root.
 
-    UserError where there is neither.
+    UserError where there is neither, and for what MLflow takes for no server and no database.
     """
     chosen = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     if not chosen:
         return _sqlite(root() / "mlflow.db")
     if chosen.startswith(SQLITE):
-        return _sqlite(Path(chosen.removeprefix(SQLITE)))
+        # A relative one is of the main repository, also where DVC runs an experiment in a copy.
+        return _sqlite(Path(os.environ.get("DVC_ROOT", "")) / chosen.removeprefix(SQLITE))
+    if not STORES.match(chosen):
+        raise UserError(
+            f"MLFLOW_TRACKING_URI = {without_credentials(chosen)[:100]!r}: allowed is the address of a "
+            "server, http:// or https://, or of a database, such as sqlite:///mlflow.db"
+        )
     return chosen
 
 

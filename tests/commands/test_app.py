@@ -93,6 +93,19 @@ def test_check_refuses_a_wrong_parameter_in_one_line(call, tmp_path):
     assert err.splitlines()[-1].startswith("error: params.yaml: train.softmax.")
 
 
+def test_check_refuses_distortions_of_what_is_standardised_pixel_by_pixel(call, tmp_path):
+    text = (tmp_path / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(
+        text.replace("standardization: global", "standardization: per_pixel")
+    )
+    assert call("check") == (
+        2,
+        "",
+        "error: params.yaml: normalize.standardization = 'per_pixel': allowed is 'global' where "
+        "train.two_layer.distortion isn't null; what is standardised pixel by pixel can't be moved\n",
+    )
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

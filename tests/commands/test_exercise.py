@@ -76,6 +76,14 @@ def test_a_wrong_argument_is_one_line_that_says_what_is_allowed(call, arguments,
     assert len(err.splitlines()) == 1
 
 
+def test_an_overflow_fails_its_claims_without_warnings_of_numpy(call, recwarn):
+    status, _, err = call("two_layer", "-S", "learning_rate=1000")
+    assert status == 2
+    assert err.startswith("error: exercise two_layer")
+    assert len(err.splitlines()) == 1
+    assert not recwarn.list
+
+
 def test_a_claim_that_fails_is_marked_on_the_page_and_is_an_error(call, monkeypatch):
     right = spiral.run
 

@@ -13,6 +13,7 @@ from tests.stages.conftest import fill, set_parameters
 SHIPPED = FILE.read_text(encoding="utf-8")
 MOST_MEMORY = 200  # MB; to check the shipped file takes about 50
 SLOW = pytest.mark.slow
+EXTREME = "or a setting too extreme"
 
 
 def checked(folder, content: str) -> Ended:
@@ -160,19 +161,26 @@ def test_a_diverged_run_has_failed_and_left_no_model(tmp_path, monkeypatch, happ
 
 @pytest.mark.fault("Configuration", "an exercise's or a baseline's learning rate that overflows")
 @pytest.mark.parametrize(
-    ("name", "arguments"),
+    ("name", "arguments", "remedy"),
     [
-        pytest.param("exercise.two_layer.learning_rate", ("exercise", "two_layer"), marks=SLOW),
-        pytest.param("exercise.relu_regression.learning_rate", ("exercise", "relu_regression"), marks=SLOW),
-        ("baseline.sgd_classifier.learning_rate", ("baseline", "sgd_classifier")),
+        pytest.param("exercise.two_layer.learning_rate", ("exercise", "two_layer"), EXTREME, marks=SLOW),
+        pytest.param(
+            "exercise.relu_regression.learning_rate", ("exercise", "relu_regression"), EXTREME, marks=SLOW
+        ),
+        ("baseline.sgd_classifier.learning_rate", ("baseline", "sgd_classifier"), EXTREME),
+        (
+            "train.two_layer.learning_rate",
+            ("baseline", "mlp_classifier"),
+            "lower train.two_layer.learning_rate or baseline.mlp_classifier.rate_factor",
+        ),
     ],
 )
-def test_an_overflow_is_one_line_too(tmp_path, happened, name, arguments):
+def test_an_overflow_is_one_line_too(tmp_path, happened, name, arguments, remedy):
     folder = fill(tmp_path / "project")
     few = {"exercise.relu_regression.inputs": 50, "exercise.relu_regression.iterations": 20}
     set_parameters(folder / "params.yaml", {**few, name: 1000.0 if "exercise" in name else 1e6})
     ended = stage(folder, *arguments)
     assert ended.refusal == ended.said.removeprefix("error: ").strip()
-    assert ended.refusal.endswith("or a setting too extreme")
+    assert ended.refusal.endswith(remedy)
     assert not (folder / "results/runs").exists()
     happened(ended.refusal)

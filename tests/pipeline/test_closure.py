@@ -40,9 +40,9 @@ def covered(path: str, entries: list[str]) -> bool:
 
 
 def files_read(trace: dict, stage: dict) -> set[str]:
-    """The data files that a stage opened, but for its own outputs and the launcher's notes."""
-    data = {name for name in trace["opened"] if name.startswith(("data/", "results/"))}
-    return {name for name in data if not covered(name, [*stage["outs"], *NOTES]) and ".tmp" not in name}
+    """The files that a stage opened, but for code, parameters, its own outputs and the launcher's notes."""
+    files = {name for name in trace["opened"] if not name.endswith((".py", ".pyc")) and name != "params.yaml"}
+    return {name for name in files if not covered(name, [*stage["outs"], *NOTES]) and ".tmp" not in name}
 
 
 def undeclared(trace: dict, stage: dict) -> set[str]:
@@ -109,6 +109,12 @@ def test_an_omitted_dependency_is_found(traces, declared, stage, omitted):
 def test_an_omitted_parameter_is_found(traces, declared, stage, omitted):
     planted = {**declared[stage], "params": [name for name in declared[stage]["params"] if name != omitted]}
     assert undeclared(traces[stage], planted) == {omitted}
+
+
+@pytest.mark.parametrize("read", ["docs/design.md", "pipeline/learning/constants.json", "results/new.json"])
+def test_a_file_that_is_read_and_not_declared_is_found(traces, declared, read):
+    planted = {**traces["normalize"], "opened": [*traces["normalize"]["opened"], read]}
+    assert undeclared(planted, declared["normalize"]) == {read}
 
 
 def test_an_idle_dependency_is_found(traces, declared):

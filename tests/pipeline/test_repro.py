@@ -1,10 +1,14 @@
 """`dvc repro` runs what must run and nothing else, and always leaves the same bytes."""
 
 import json
+import re
 import sys
 
 import pytest
 from ruamel.yaml import YAML
+
+from pipeline.commands import summary
+from tests.repositories import REPOSITORY
 
 SILENT = {"GRADLINE_TRACKING": "off"}
 LEARNING_RATE_USERS = {
@@ -105,6 +109,15 @@ def test_another_numerical_library_concerns_every_stage_that_computes(repository
     stages = set(YAML(typ="safe").load(repository.text("dvc.lock"))["stages"])
     edits.touch("requirements/runtime.txt")
     assert changed(repository) == stages - {"check_params", "fetch"}
+
+
+def test_the_commands_that_we_say_compare_an_experiment_work(repository):
+    said = f"{summary.NEXT}\n{(REPOSITORY / 'README.md').read_text()}"
+    commands = set(re.findall(r"^ *(dvc (?:metrics|params) [^#\n]*)", said, re.MULTILINE))
+    assert len(commands) == 2
+    for command in commands:
+        done = repository.run("sh", "-c", command)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.slow

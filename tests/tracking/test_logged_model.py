@@ -37,6 +37,11 @@ def test_raw_pixels_get_the_probabilities_of_standardised_ones_to_the_bit(
     assert np.array_equal(model.predict(IMAGES.astype(float)), expected(directory, name))
 
 
+def test_of_no_image_there_are_no_probabilities(leave_run: Callable[..., Path]) -> None:
+    for none in (IMAGES[:0], IMAGES[:0].reshape(0, 28, 28)):
+        assert ScoredModel(leave_run()).predict(none).shape == (0, 10)
+
+
 def test_an_image_has_the_same_probabilities_alone_and_among_others(leave_run: Callable[..., Path]) -> None:
     model = ScoredModel(leave_run())
     alone = np.concatenate([model.predict(IMAGES[i : i + 1]) for i in range(20)])

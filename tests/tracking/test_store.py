@@ -28,6 +28,36 @@ def test_a_relative_sqlite_address_is_made_absolute(
     assert store.database() == bare_repository / "other.db"
 
 
+def test_in_a_copy_that_dvc_makes_a_relative_one_is_of_the_main_repository(
+    bare_repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", "/main")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///a folder/other.db")
+    assert store.uri() == "sqlite:////main/a folder/other.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////there/other.db")
+    assert store.uri() == "sqlite:////there/other.db"
+
+
+@pytest.mark.parametrize("address", ["/a/folder", "mlruns", "file:///a/folder", "htp://ann:secret@host"])
+def test_what_is_no_address_of_a_store_is_refused_with_those_that_are(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    with pytest.raises(
+        UserError, match=r"^MLFLOW_TRACKING_URI = '.*': allowed is .*sqlite:///mlflow.db$"
+    ) as told:
+        store.uri()
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("address", ["postgresql+psycopg2://ann@host/db", "mysql://host/db", "http://host"])
+def test_a_database_and_a_server_are_addresses_of_stores(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    assert store.uri() == address
+
+
 def test_a_server_is_taken_as_it_is_and_shown_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:p@ss@mlflow.example.org:5000/x")
     assert store.uri() == "https://ann:p@ss@mlflow.example.org:5000/x"
