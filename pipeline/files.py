@@ -40,6 +40,15 @@ def writing(path: Path) -> Iterator[None]:
         raise UserError(f"{_final(path)}: {os.strerror(number)}; {REMEDIES[number]}") from error
 
 
+def one_line(error: BaseException) -> str:
+    """Return what went wrong in one line; of a file that can't be read or written, with the remedy."""
+    if isinstance(error, OSError) and error.errno is not None:
+        name = error.filename if error.filename is not None else "output"
+        remedy = REMEDIES.get(error.errno)
+        return f"{name}: {error.strerror}" + (f"; {remedy}" if remedy else "")
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _final(path: Path) -> str:
     """Return the path without what a temporary name adds to it."""
     return re.sub(r"(^|/)\.([^/]+)\.\d+\.(?:new\.)?tmp(?=/|$)", r"\1\2", str(path))

@@ -1,5 +1,6 @@
 """What the bits of a result depend on besides code and data: the processor, the BLAS and its threads."""
 
+import json
 import os
 import platform
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
+
+from pipeline.errors import UserError
 
 # Committed beside dvc.lock: on what kind of machine each stage's outputs were made.
 RECORD = Path("results/platform.json")
@@ -57,6 +60,19 @@ def kind() -> dict[str, Any]:
     library = seen[0] if seen else {"internal_api": "unknown", "num_threads": os.cpu_count()}
     architecture = library.get("architecture", library["internal_api"])
     return {"processor": processor(), "architecture": architecture, "threads": library["num_threads"]}
+
+
+def recorded(repository: Path = Path()) -> dict[str, Any]:
+    """Return the kind of machine by stage, as it is recorded; UserError where the record is damaged."""
+    record = repository / RECORD
+    try:
+        found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
+        if not isinstance(found, dict):
+            raise TypeError("no object")
+    except (ValueError, TypeError, RecursionError) as error:
+        remedy = f"`git checkout HEAD -- {RECORD}` brings it back"
+        raise UserError(f"{record}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
+    return found
 
 
 def words(kind: Mapping[str, Any]) -> str:

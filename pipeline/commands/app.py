@@ -2,11 +2,13 @@
 
 import sys
 import traceback
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline import files
 from pipeline.errors import UserError
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -19,12 +21,15 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in fu
 
 def main() -> None:
     """Run a command: status 0, or 2 with one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal can't show is no reason to fail
     try:
         app()
-    except UserError as error:
+    except (UserError, OSError) as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {files.one_line(error)}", file=sys.stderr)
         sys.exit(2)
 
 

@@ -56,7 +56,8 @@ def filled_exercise(text: str, name: str) -> str:
 
     def value(marker: re.Match[str]) -> str:
         variant, _, place = marker["path"].partition("/")
-        shown = format(_at(found[variant]["results"], place, name), (marker["format"] or ":")[1:])
+        result = _at(found[variant]["results"], place, name)
+        shown = "–" if result is None else format(result, (marker["format"] or ":")[1:])
         return f"{marker[1]}{shown}"
 
     def block(marker: re.Match[str]) -> str:

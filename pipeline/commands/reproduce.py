@@ -71,8 +71,7 @@ def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
 
 def _other_platforms(repository: Path) -> list[str]:
     """Return one line for each kind of machine recorded that isn't this one."""
-    record = repository / machine.RECORD
-    recorded = json.loads(record.read_text()).values() if record.exists() else []
+    recorded = machine.recorded(repository).values()
     machine.prepare(params.load_fields(ThreadsParams).threads)
     here = machine.kind()
     return sorted(

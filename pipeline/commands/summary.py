@@ -29,7 +29,7 @@ def show() -> None:
         raise UserError(f"{EVALUATION}: no such file; run `make repro` first")
     try:
         shown = table(json.loads(EVALUATION.read_text(encoding="utf-8")))
-    except (ValueError, AttributeError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise UserError(f"{EVALUATION}: is damaged; remove it and run `dvc repro evaluate`") from None
     console = Console()
     console.print(shown)

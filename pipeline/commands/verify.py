@@ -117,8 +117,7 @@ def _update(section: Any, parameters: Mapping[str, Any]) -> bool:
 
 def _platform(clone: Path, stage: str) -> Platform | None:
     """Return on what kind of machine the stage's outputs in the clone were made, where it is recorded."""
-    record = clone / machine.RECORD
-    return json.loads(record.read_text()).get(stage) if record.exists() else None
+    return machine.recorded(clone).get(stage)
 
 
 def _other_machine(there: Platform | None, here: Platform | None) -> list[str]:

@@ -31,6 +31,9 @@ def download(
     # ValueError and ImportError: proxies in the environment that httpx can't use.
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
         raise SourceError(f"{type(error).__name__}: {error}".removesuffix(": ")) from error
+    except ExceptionGroup as errors:  # a port that is none, which httpx lets pass
+        first = errors.exceptions[0]
+        raise SourceError(f"{type(first).__name__}: {first}") from first
 
 
 async def _download_all(

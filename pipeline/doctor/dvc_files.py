@@ -43,8 +43,8 @@ def process_locks() -> Iterator[str]:
             held = json.loads(path.read_text(encoding="utf-8"))
             infos = [*held.get("write", {}).values(), *chain(*held.get("read", {}).values())]
             holders = sorted({int(info["pid"]) for info in infos})
-        except (ValueError, TypeError, KeyError, AttributeError):
-            yield f"{path}: can't be read, and DVC refuses to run; `rm {path}`"
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+            yield f"{path}: can't be read, and DVC refuses to run; `rm -r {path}`"
         else:
             for process in holders[:1]:
                 yield f"{path}: is held for process {process}, which is no DVC or has ended; `rm {path}`"

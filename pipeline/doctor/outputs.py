@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import files
+from pipeline import files, machine
 from pipeline.doctor.dvc_files import LOCK
 from pipeline.errors import UserError
 from pipeline.stages import records
@@ -12,6 +12,14 @@ from pipeline.tracking import evaluated, lineage, run_directory
 
 FOLDERS = (Path("data"), Path("results"))
 EVALUATION = Path("results/evaluation.json")
+
+
+def platform() -> Iterator[str]:
+    """Yield a line where it can't be read on what machines the outputs were made: no stage starts then."""
+    try:
+        machine.recorded()
+    except UserError as error:
+        yield str(error)
 
 
 def leftovers() -> Iterator[str]:

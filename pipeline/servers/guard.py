@@ -5,8 +5,8 @@ this machine, it could even read the answers. Both say so in a header.
 """
 
 import ipaddress
+import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -17,6 +17,7 @@ from pipeline.servers import bodies
 
 LOOPBACK = {"127.0.0.1", "localhost"}
 EVERYWHERE = "0.0.0.0"
+HOST = re.compile(r"(?P<name>[\w.-]+|\[[0-9A-Fa-f:.]+\])(:\d*)?", re.ASCII)
 SAFE = {"GET", "HEAD", "OPTIONS"}
 SENT = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -81,10 +82,9 @@ def _hosts(host: str) -> Callable[[str], bool]:
 
 
 def _name(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+    """Return the name in a Host header, `name` or `name:port`; nothing for what is neither."""
+    found = HOST.fullmatch(host)
+    return found["name"].strip("[]").lower() if found else ""
 
 
 def _address(origin: str) -> str:

@@ -6,7 +6,6 @@ and records on what machine, and for how long, the stage ran.
 
 import gc
 import inspect
-import json
 import os
 import signal
 import sys
@@ -18,7 +17,7 @@ from typing import NoReturn
 
 from pipeline import machine, params
 from pipeline.errors import UserError
-from pipeline.files import REMEDIES, write_json
+from pipeline.files import one_line, write_json
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import keeper
 
@@ -43,7 +42,7 @@ def main(arguments: list[str]) -> None:
     except (UserError, OSError, MemoryError) as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        print(f"error: {_one_line(error)}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -67,6 +66,7 @@ def _run(name: str = "", *arguments: str) -> None:
     except TypeError as error:
         raise UserError(f"stage {name!r}: {error}; it takes {inspect.signature(stage.main)}") from None
     with keeper.alone([name, *arguments]):
+        machine.recorded()  # refuses a damaged one before the work and not after it
         started = time.perf_counter()
         stage.main(*arguments)
         _record(name in COMPUTING, time.perf_counter() - started)
@@ -81,8 +81,7 @@ def _record(computes: bool, seconds: float) -> None:
     if not name:
         return
     if computes:
-        record = json.loads(machine.RECORD.read_text()) if machine.RECORD.exists() else {}
-        write_json(machine.RECORD, {**record, name: machine.kind()})
+        write_json(machine.RECORD, {**machine.recorded(), name: machine.kind()})
     # Outside git and DVC: a duration is no output, since it is never the same twice.
     timing = {"start": round(_age() - seconds, 3), "seconds": round(seconds, 3)}
     write_json(TIMINGS / f"{name.replace('@', '-')}.json", timing)
@@ -100,13 +99,6 @@ def _age() -> float:
 
 def _terminate(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename is not None:
-        remedy = REMEDIES.get(error.errno or 0)
-        return f"{error.filename}: {error.strerror}" + (f"; {remedy}" if remedy else "")
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Stage evaluate: every model and baseline on the untouched test set, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ def main() -> None:
         pairs = [comparison.Pair(a, b, evaluation.compare(right[a], right[b])) for a, b in PAIRS]
         with replacing(DETAILS) as details:
             for each in scored:
-                _detail(details / each.name, each, test, settings)
+                with _whole(each.directory):
+                    _detail(details / each.name, each, test, settings)
             _overview(details, measured, pairs)
         write_text(COMPARISON, comparison.markdown(measured, pairs, len(test.labels)))
         write_json(EVALUATION, measured)
@@ -123,11 +125,24 @@ def _probabilities(each: RunDirectory, split: Split) -> Array:
         raise UserError(f"{each.path / run_directory.RECORD}: {error}; {run_directory.REMEDY}") from error
     weights = each.weights()
     blocks = range(0, len(split.labels), BLOCK)
-    scores = [model.scores(weights, np.asarray(split.images[start : start + BLOCK])) for start in blocks]
-    found = to_probabilities(np.concatenate(scores))
+    with _whole(each):
+        scores = [model.scores(weights, np.asarray(split.images[start : start + BLOCK])) for start in blocks]
+        found = to_probabilities(np.concatenate(scores))
     if not np.isfinite(found).all():
         raise UserError(f"{each.path / run_directory.WEIGHTS}: not all finite; {run_directory.REMEDY}")
     return found
+
+
+@contextmanager
+def _whole(run: RunDirectory) -> Iterator[None]:
+    """Raise UserError where files of a run that can each be read don't go together."""
+    try:
+        yield
+    except (StopIteration, *run_directory.DAMAGES) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{run.path}: its files don't go together ({said}); {run_directory.REMEDY}"
+        ) from error
 
 
 def _measure(each: Scored, test: Split, validation: Split, bins: int) -> Metrics:

@@ -6,6 +6,7 @@ import numpy as np
 
 from pipeline import params
 from pipeline.datasets import mnist, normalization, splits
+from pipeline.errors import UserError
 from pipeline.learning.randomness import generator
 from pipeline.params.normalize import NormalizeParams
 from pipeline.params.seed import SeedParams
@@ -24,6 +25,11 @@ def main() -> None:
     raw = mnist.load(RAW)
     images, labels = raw.train_images[: settings.limit], raw.train_labels[: settings.limit]
     train, validation = normalization.split(labels, settings.validation, generator(seed, "split"))
+    if len(np.unique(labels[train])) < 2:
+        raise UserError(
+            f"params.yaml: normalize.validation = {settings.validation}: of {len(labels)} images that leaves "
+            "one digit to train on; hold out fewer"
+        )
     standardization = normalization.fit(images[train].reshape(len(train), -1), settings.standardization)
 
     standardization.save(MOMENTS)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import UserError
@@ -16,10 +17,10 @@ from pipeline.tracking import experiments, schema, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run
 
 # How long the first user of a new store may take to create it while others wait.
-CREATION = 60.0
+CREATION = 30.0
 LONGEST_TAG = 5000
 # What a store that can't be had raises: MLflow's own, and what it lets pass of the libraries that it asks.
-ERRORS = (MlflowException, OSError, sqlite3.Error, SQLAlchemyError)
+ERRORS = (MlflowException, OSError, sqlite3.Error, SQLAlchemyError, ImportError)
 # What is said of an error whose text matches.
 REASONS = {
     "Connection refused": "connection refused",
@@ -29,6 +30,8 @@ REASONS = {
     "RemoteDisconnected|Connection aborted|Connection reset|Remote end closed": "it closes the connection",
     "database is locked": "another process holds it locked",
     "disk is full|No space left": "the disk is full",
+    "readonly database": "it can't be written",
+    r"No module named '(\w+)'": r"the driver \1 isn't installed",
 }
 
 
@@ -41,6 +44,8 @@ def connect() -> MlflowClient:
     prepare()
     if database := store.database():
         schema.check(database)
+    elif not store.uri().startswith("http"):
+        create_engine(store.uri()).connect().close()  # MLflow would try for minutes
     return MlflowClient(store.uri())
 
 

@@ -20,6 +20,6 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
                 raise ValueError("a fingerprint is no SHA-256")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run `dvc repro evaluate`") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"{path}: is damaged ({error!r}); run `dvc repro --force evaluate`") from error
     return dict(evaluated)

@@ -1,8 +1,11 @@
 """Add to MLflow what it lacks: the runs and results on disk that are not in it. `make publish` calls this."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from filelock import FileLock
 
 from pipeline.errors import UserError
 from pipeline.tracking import (
@@ -30,7 +33,7 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
     for path in paths:
         scored_run.require_harmless(path)
     directories = [run_directory.read(path) for path in paths]
-    with connection.answering("run `make publish` again when the store answers"):
+    with _alone(results), connection.answering("run `make publish` again when the store answers"):
         client = connection.connect()
         for run in ownership.end_abandoned(client):
             print(f"publish: {run.info.run_name}: an interrupted run is ended")
@@ -38,6 +41,15 @@ def publish_missing(results: Path, names: Sequence[str] = ()) -> None:
         measured = _add_evaluation(client, results, directories)
     there = len(directories) - added
     print(f"publish: {_runs(added)} added, {there} already there; evaluation added to {_runs(measured)}")
+
+
+@contextmanager
+def _alone(results: Path) -> Iterator[None]:
+    """Wait for another that publishes these runs: each would add what the other is about to."""
+    with ExitStack() as held:
+        with suppress(OSError):  # nobody can publish from a folder at once that nobody can write
+            held.enter_context(FileLock(results / ".publish.lock"))
+        yield
 
 
 def _paths(runs: Path, names: Sequence[str]) -> list[Path]:

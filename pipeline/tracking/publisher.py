@@ -66,7 +66,8 @@ def _import() -> None:
     gc.disable()
     from pipeline.tracking import connection, streaming  # noqa: F401
 
-    connection.import_store()
+    with contextlib.suppress(UserError):  # there is no place for one: whoever asks for it is told
+        connection.import_store()
     gc.freeze()
     gc.enable()
 

@@ -28,6 +28,12 @@ TABLES = "tables"
 STEPS = ("epoch", "step")
 REMEDY = "remove the directory and run `dvc repro`, which makes it again"
 
+# What reading a damaged file may raise, besides OSError.
+DAMAGES = (
+    *(ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError),
+    *(csv.Error, SafetensorError),
+)
+
 Row = Mapping[str, float]
 T = TypeVar("T")
 
@@ -52,8 +58,7 @@ class RunDirectory:
         path = self.path / SNAPSHOTS
         if not path.exists():
             return {}
-        stored = _load(path, lambda path: safetensors.numpy.load(path.read_bytes()))
-        return {int(epoch): stored[epoch] for epoch in sorted(stored)}
+        return _load(path, _parse_snapshots)
 
     @property
     def normalization(self) -> Path | None:
@@ -197,6 +202,11 @@ def _numbers(row: Mapping[str, str]) -> Row:
     return {name: float(cell) for name, cell in row.items() if cell}
 
 
+def _parse_snapshots(path: Path) -> dict[int, np.ndarray]:
+    stored = safetensors.numpy.load(path.read_bytes())
+    return {int(epoch): stored[epoch] for epoch in sorted(stored)}
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -208,5 +218,5 @@ def _load(path: Path, parse: Callable[[Path], T]) -> T:
         return parse(path)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; {REMEDY}") from error
-    except (ValueError, TypeError, csv.Error, SafetensorError) as error:
+    except DAMAGES as error:
         raise UserError(f"{path}: is damaged ({' '.join(str(error).split())}); {REMEDY}") from error

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pipeline.errors import UserError
 
@@ -21,7 +22,7 @@ def uri() -> str:
     if chosen.startswith(SQLITE):
         # A relative one is of the main repository, also where DVC runs an experiment in a copy.
         return _sqlite(Path(os.environ.get("DVC_ROOT", "")) / chosen.removeprefix(SQLITE))
-    if not STORES.match(chosen):
+    if not _is_address(chosen):
         raise UserError(
             f"MLFLOW_TRACKING_URI = {without_credentials(chosen)[:100]!r}: allowed is the address of a "
             "server, http:// or https://, or of a database, such as sqlite:///mlflow.db"
@@ -64,11 +65,23 @@ def without_credentials(text: str) -> str:
     return re.sub(r"(?<=//)[^/\s]*@", "", text)
 
 
+def _is_address(text: str) -> bool:
+    """Whether MLflow would look for a server or a database there, and a library can take it apart."""
+    try:
+        urlsplit(text).port  # noqa: B018 - refuses what is no host and no port
+    except ValueError:
+        return False
+    return bool(STORES.match(text))
+
+
 def _sqlite(path: Path) -> str:
-    """SQLAlchemy takes the path as it is, unquoted; only a `?` would begin something else."""
-    path = path.resolve()
-    if "?" in str(path):
+    """Return the address of a file, which stands in it as it is; UserError where it can't."""
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError) as error:  # a link that leads to itself
+        raise UserError(f"{path}: {error}; remove it or set another store") from None
+    if found := re.search("[?]|%[0-9A-Fa-f]{2}", str(path)):
         raise UserError(
-            f"{path}: SQLite's address can't hold a `?`; move the repository or set another store"
+            f"{path}: SQLite's address can't hold a `{found[0]}`; move the repository or set another store"
         )
     return SQLITE + str(path)

@@ -6,7 +6,7 @@ from pipeline.commands import summary
 from pipeline.errors import UserError
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"softmax-manual": {}}'])
+@pytest.mark.parametrize("content", ["{", "[]", '{"softmax-manual": {}}', "[" * 100_000])
 def test_summary_of_a_damaged_evaluation_is_one_line(content, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     summary.EVALUATION.parent.mkdir()

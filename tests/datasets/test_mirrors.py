@@ -105,7 +105,18 @@ def test_a_redirect_from_https_to_http_is_not_followed(
     assert not mirror.asked
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "nonsense://127.0.0.1:9", "http://127.0.0.1:9"])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:99999/", "http://127.0.0.1:-1/"])
+def test_an_address_that_is_none_is_passed_over(address: str, fetch: Fetch) -> None:
+    assert refused(fetch, address)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        *("socks5://127.0.0.1:9", "nonsense://127.0.0.1:9"),
+        *("http://127.0.0.1:9", "http://127.0.0.1:99999"),
+    ],
+)
 def test_a_proxy_that_does_not_work_is_the_sources_fault_and_no_traceback(
     proxy: str, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

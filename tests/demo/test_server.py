@@ -111,7 +111,14 @@ def test_what_isnt_there_is_one_line_too(client):
     refused(client.post("/"), 405)
 
 
-@pytest.mark.parametrize("host", ["secret.example", "127.0.0.1.secret.example", "127.0.0.2", "", "[::"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("secret.example", "127.0.0.1.secret.example", "127.0.0.2", "", "[::"),
+        *("secret.example@localhost", "localhost#.secret.example", "localhost/.secret.example"),
+        *("localhost?.secret.example", "localhost:1:2"),
+    ],
+)
 @pytest.mark.parametrize("path", ["/", "/weights"])
 def test_a_foreign_host_is_refused(client, host, path):
     assert refused(client.get(path, headers={"Host": host}), 403).startswith("Host:")

@@ -299,3 +299,23 @@ def test_weights_that_are_not_finite_are_refused_by_the_name_of_their_file(input
     safetensors.numpy.save_file(spoilt, path)
     with pytest.raises(UserError, match=r"softmax-manual/weights.safetensors: not all finite"):
         evaluated(root)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("weights.safetensors", safetensors.numpy.save({"W": np.zeros((784, 10), np.float32)})),
+        ("weights.safetensors", safetensors.numpy.save({"W": np.zeros((7, 10)), "b": np.zeros(10)})),
+        ("metrics.json", b'{"best_epoch": 99}'),
+        ("metrics.json", b'{"best_epoch": NaN}'),
+        ("history.csv", b"epoch\n"),
+        ("snapshots.safetensors", safetensors.numpy.save({"first": np.zeros((784, 10), np.float16)})),
+    ],
+    ids=["a weight is missing", "shape", "best epoch", "no number", "history", "name of a snapshot"],
+)
+def test_files_of_a_run_that_do_not_go_together_are_refused(inputs, tmp_path, file, content):
+    root = copy(inputs, tmp_path / "damaged")
+    (root / "results/runs/softmax-manual" / file).write_bytes(content)
+    with pytest.raises(UserError, match=r"^results/runs/softmax-manual.*; remove the directory and ") as told:
+        evaluated(root)
+    assert "\n" not in str(told.value)

@@ -98,6 +98,27 @@ def test_a_stage_of_the_pipeline_records_the_threads_that_it_held_and_its_durati
     assert 0 < timing["seconds"] < 60
 
 
+@pytest.mark.parametrize("content", ["<<<<<<< HEAD\n{}\n", "[]", "", "[" * 100_000])
+def test_a_damaged_record_of_the_machines_is_refused_before_the_work(project, content):
+    platform = project / "results/platform.json"
+    platform.parent.mkdir()
+    platform.write_text(content)
+    status, lines = run(project, *TRAIN, DVC_STAGE="train@softmax-manual")
+    assert (status, len(lines)) == (2, 1)
+    assert lines[0].startswith("error: results/platform.json: is damaged (")
+    assert lines[0].endswith("; `git checkout HEAD -- results/platform.json` brings it back")
+    assert not (project / "results/runs").exists()
+
+
+@pytest.mark.parametrize("how", ["2>&-", "2>/dev/full", ">&- 2>&- <&-"])
+def test_training_goes_on_where_nobody_can_be_told(project, set_param, how):
+    set_param("train.softmax.epochs", 1)
+    command = f'"{sys.executable}" -m pipeline.stages {" ".join(TRAIN)} {how}'
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    assert subprocess.run(command, shell=True, cwd=project, env=environment, check=False).returncode == 0
+    assert (project / "results/runs/softmax-manual/weights.safetensors").exists()
+
+
 def test_by_hand_a_stage_records_neither(project, set_param):
     set_param("train.softmax.epochs", 1)
     assert run(project, *TRAIN)[0] == 0

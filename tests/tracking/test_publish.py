@@ -65,6 +65,16 @@ def test_twice_in_a_row_adds_nothing(
     ]
 
 
+def test_two_at_once_add_each_run_once(client: Any, leave_run: Leave) -> None:
+    leave_run()
+    leave_run("another", record={"run": "another", "experiment": "mnist", "model": "softmax"})
+    command = [sys.executable, "-m", "pipeline", "publish"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(120) for process in both] == [0, 0]
+    assert len(runs(client, "softmax-manual")) == len(runs(client, "another")) == 1
+
+
 def test_the_run_list_shows_the_weights_kept_and_the_curve_stays_whole(client: Any, leave_run: Leave) -> None:
     leave_run()
     publish_missing(RESULTS)

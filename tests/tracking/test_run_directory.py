@@ -152,6 +152,9 @@ def test_the_fingerprint_changes_with_a_name_and_with_a_new_empty_file(tmp_path:
         ("history.csv", "epoch\n1,2\n"),
         ("record.json", "\udce9"),
         ("weights.safetensors", "short"),
+        ("record.json", '{"run": ' + "[" * 100_000),
+        ("metrics.json", '{"a": 1' + "0" * 400 + "}"),
+        ("history.csv", "epoch,loss\ninf,1\n"),
     ],
 )
 def test_a_damaged_file_is_named_in_one_line(tmp_path: Path, name: str, damage: str) -> None:

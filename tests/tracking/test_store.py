@@ -38,7 +38,9 @@ def test_in_a_copy_that_dvc_makes_a_relative_one_is_of_the_main_repository(
     assert store.uri() == "sqlite:////there/other.db"
 
 
-@pytest.mark.parametrize("address", ["/a/folder", "mlruns", "file:///a/folder", "htp://ann:secret@host"])
+@pytest.mark.parametrize(
+    "address", ["/a/folder", "mlruns", "file:///a/folder", "htp://ann:secret@host", "http://[::1"]
+)
 def test_what_is_no_address_of_a_store_is_refused_with_those_that_are(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +89,18 @@ def test_outside_a_repository_there_is_no_store(tmp_path: Path, monkeypatch: pyt
         store.uri()
 
 
-def test_a_question_mark_in_the_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/what?/mlflow.db")
-    with pytest.raises(UserError, match="can't hold"):
+# A question mark begins something else, and MLflow takes %2F for a slash.
+@pytest.mark.parametrize(("name", "sign"), [("what?", "[?]"), ("job%2Fmain", "%2F"), ("a%20b", "%20")])
+def test_what_an_address_cannot_hold_is_refused(
+    tmp_path: Path, name: str, sign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/{name}/mlflow.db")
+    with pytest.raises(UserError, match=f"can't hold a `{sign}`"):
+        store.uri()
+
+
+def test_a_link_that_leads_to_itself_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow.db").symlink_to("mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(UserError, match=r"mlflow.db: .*; remove it or set another store"):
         store.uri()

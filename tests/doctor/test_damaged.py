@@ -1,0 +1,43 @@
+"""What doctor says where it can't read what it looks at: a line, and then the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import machine
+from pipeline.commands import doctor
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+
+
+def examined(capsys: pytest.CaptureFixture[str]) -> str:
+    assert doctor.examine(deep=False) == 1
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", ".dvc/tmp/rwlock"])
+def test_a_directory_in_the_place_of_a_file(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(name).mkdir(parents=True)
+    said = examined(capsys)
+    assert f"{name}: " in said
+    assert "requirements/runtime.txt: is missing" in said
+
+
+@pytest.mark.parametrize("content", ['{"write": {"a": {"pid": 1e999}}}', "[" * 100_000])
+def test_a_lock_of_dvc_that_is_none(content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lock = Path(".dvc/tmp/rwlock")
+    lock.parent.mkdir(parents=True)
+    lock.write_text(content)
+    assert f"{lock}: can't be read, and DVC refuses to run; `rm -r {lock}`" in examined(capsys)
+
+
+def test_a_record_of_the_machines_with_the_markers_of_a_conflict(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    machine.RECORD.parent.mkdir()
+    machine.RECORD.write_text("<<<<<<< HEAD\n{}\n")
+    assert f"`git checkout HEAD -- {machine.RECORD}` brings it back" in examined(capsys)
