@@ -8,7 +8,11 @@ from pipeline.tracking import store
 
 def runs() -> Iterator[str]:
     """Yield a line for each RUNNING run whose publisher is gone or unknown, and where MLflow is away."""
-    database = store.database()
+    try:
+        database = store.database()
+    except UserError as error:
+        yield f"tracking: {error}"
+        return
     if database and not database.exists():
         return
     from pipeline.tracking import connection, ownership
@@ -20,6 +24,8 @@ def runs() -> Iterator[str]:
                 yield f"{named}, and its publisher is gone; `python -m pipeline publish` ends it as FAILED"
             elif ownership.TAG not in run.data.tags:
                 yield f"{named} for nobody knows whom; `mlflow runs delete --run-id {run.info.run_id}`"
-    except (*connection.ERRORS, UserError) as error:
-        why = str(error) if isinstance(error, UserError) else connection.reason(error)
+    except UserError as error:  # names the store and the remedy
+        yield f"tracking: {error}"
+    except connection.ERRORS as error:
+        why = connection.reason(error)
         yield f"tracking: {store.shown()}: {why}; start the server, or set another MLFLOW_TRACKING_URI"

@@ -41,3 +41,17 @@ def test_a_record_of_the_machines_with_the_markers_of_a_conflict(
     machine.RECORD.parent.mkdir()
     machine.RECORD.write_text("<<<<<<< HEAD\n{}\n")
     assert f"`git checkout HEAD -- {machine.RECORD}` brings it back" in examined(capsys)
+
+
+def test_a_store_that_is_none_is_named_once_with_its_own_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mlflow.db").write_text("no database")
+    line = next(line for line in examined(capsys).splitlines() if line.startswith("tracking: "))
+    assert line.count("mlflow.db") == 1
+    assert line.endswith("move it away and a new one is made")
+
+
+def test_an_address_that_is_no_stores(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://there")
+    assert "tracking: MLFLOW_TRACKING_URI = 'nonsense://there': allowed is" in examined(capsys)
