@@ -70,3 +70,11 @@ def test_before_the_pipeline_has_run_it_says_what_to_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="run `dvc repro exercise@spiral` first"):
         docs.filled_exercise("", "spiral")
+
+
+def test_a_result_that_there_is_none_of_is_a_dash(monkeypatch, tmp_path):
+    monkeypatch.setattr(docs, "FOUND", tmp_path)
+    found = {"asked": {"results": {"accuracy": None}}}
+    (tmp_path / "spiral.json").write_text(json.dumps(found))
+    marker, end = "<!-- = asked/accuracy:.2% -->", "<!-- / -->"
+    assert docs.filled_exercise(f"{marker}1{end}", "spiral") == f"{marker}–{end}"

@@ -15,6 +15,8 @@ def write(output: Path) -> None:
 
     Raises UserError naming the file: one that the report is made of, or the output.
     """
+    if output.exists() and not output.is_file():  # it would be replaced, were it /dev/null
+        raise UserError(f"{output}: is no file; name another by --output")
     content = page.content(output)
     text = page.html(content)
     try:

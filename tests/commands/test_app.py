@@ -185,3 +185,28 @@ def test_docs_before_the_pipeline_has_run_says_what_to_run(call, tmp_path):
     status, _, err = call("docs")
     assert (status, err) == (2, "error: results/comparison.md: no such file; run `make repro` first\n")
     assert (tmp_path / "README.md").read_text() == "# A page\n"
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "told"),
+    [
+        (
+            "python -m pipeline summary > /dev/full",
+            2,
+            "error: output: No space left on device; make room there, then run it again\n",
+        ),
+        ("PYTHONIOENCODING=ascii python -m pipeline summary > /dev/null", 0, ""),
+    ],
+)
+def test_where_output_cannot_go_is_one_line_and_what_it_cannot_show_no_reason_to_fail(how, status, told):
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        how,
+        shell=True,
+        cwd=REPOSITORY,
+        env={**os.environ, "PATH": programs},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (status, told)

@@ -198,9 +198,12 @@ def test_a_report_outside_the_project_names_the_page_and_no_folder(run, project,
 
 
 def test_an_output_that_cannot_be_written_is_named(run, project):
-    done = run("--output", "results")
-    told = "error: results: Is a directory; name another file by --output\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    Path("pipe").symlink_to("/dev/null")  # a report in its place would be everybody's
+    for output in ("results", "pipe"):
+        done = run("--output", output)
+        told = f"error: {output}: is no file; name another by --output\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", told)
+    assert Path("pipe").is_char_device()
 
 
 def test_a_report_that_fails_leaves_the_earlier_one(written, project):

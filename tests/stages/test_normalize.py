@@ -118,3 +118,12 @@ def test_more_validation_images_than_there_are_is_refused_before_anything_is_wri
     with pytest.raises(UserError, match=r"^params.yaml: normalize.validation: 240 of 240 images"):
         normalize.main()
     assert not normalized.exists()
+
+
+def test_one_digit_is_too_few_to_train_on(normalized, raw, set_param):
+    set_param("normalize.validation", 239)
+    with pytest.raises(
+        UserError, match=r"^params.yaml: normalize.validation = 239: of 240 images .*one digit"
+    ):
+        normalize.main()
+    assert not normalized.exists()
