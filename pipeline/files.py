@@ -42,9 +42,10 @@ def writing(path: Path) -> Iterator[None]:
 
 def one_line(error: BaseException) -> str:
     """Return what went wrong in one line; of a file that can't be read or written, with the remedy."""
-    if isinstance(error, OSError) and error.errno is not None:
-        name = error.filename if error.filename is not None else "output"
-        remedy = REMEDIES.get(error.errno)
+    remedy = REMEDIES.get(error.errno or 0) if isinstance(error, OSError) else None
+    # Without a name, what is full is where the output goes: nothing else is written to without one.
+    name = getattr(error, "filename", None) or ("output" if remedy else None)
+    if isinstance(error, OSError) and name is not None:
         return f"{name}: {error.strerror}" + (f"; {remedy}" if remedy else "")
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -1,5 +1,6 @@
 """Files and directories are there whole, or as they were."""
 
+import errno
 import json
 import os
 import subprocess
@@ -196,3 +197,19 @@ def test_the_next_writer_of_a_file_removes_what_a_killed_one_left(folder):
     left.write_bytes(b"ha")
     files.write_bytes(folder / "file", b"new")
     assert listed(folder) == {"file"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left"), f"output: No space left; {files.ROOM}"),
+        (OSError(errno.EACCES, "Permission denied", "a"), f"a: Permission denied; {files.RIGHTS}"),
+        (OSError(errno.ENOENT, "No such file", "a"), "a: No such file"),
+        # No file's: nothing of output is said.
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), f"[Errno {errno.ECONNREFUSED}] refused"),
+        (ValueError("two\n lines"), "two lines"),
+        (StopIteration(), "StopIteration"),
+    ],
+)
+def test_what_went_wrong_is_one_line_that_names_a_file_where_there_is_one(error, said):
+    assert files.one_line(error) == said

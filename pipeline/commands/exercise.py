@@ -24,8 +24,6 @@ def show(name: str, variant: str, changes: Sequence[str], *, as_json: bool) -> N
     """
     threads = params.load_fields(ThreadsParams).threads
     machine.prepare(threads)
-    import numpy as np
-
     from pipeline import exercises
     from pipeline.exercises import outcome as outcomes
 
@@ -34,12 +32,8 @@ def show(name: str, variant: str, changes: Sequence[str], *, as_json: bool) -> N
     chosen = _variant(variant, exercises.VARIANTS)
     settings = params.load(type(exercise.RECIPE), f"exercise.{name}")
     settings = params.changed(settings, dict(map(_change, changes)), "command line")
-    try:
-        # What overflows at an extreme setting fails the claims: those say it, without NumPy's warnings.
-        with np.errstate(over="ignore", invalid="ignore"):
-            outcome = exercise.run(chosen, settings)
-    except ValueError as error:
-        raise UserError(f"exercise {name}: {error}") from error
+    with outcomes.refusing(f"exercise {name}"):
+        outcome = exercise.run(chosen, settings)
     if as_json:
         print(json.dumps(_object(name, variant, settings.seed, outcome)))
     else:

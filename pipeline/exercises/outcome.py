@@ -2,8 +2,11 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from pipeline.errors import UserError
 from pipeline.learning.arrays import Array, Params
@@ -12,6 +15,17 @@ Row: TypeAlias = dict[str, Any]
 Trace: TypeAlias = list[Row]
 # In a cell of a table, where a bare one would end it.
 BAR = r"\|"
+
+
+@contextmanager
+def refusing(where: str) -> Iterator[None]:
+    """Raise UserError, which begins with `where`, for settings that an exercise refuses."""
+    try:
+        # What overflows at an extreme setting fails the claims: those say it, in one line.
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except ValueError as error:
+        raise UserError(f"{where}: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.figures import comparison, images
 from pipeline.figures import evaluation as figures
 from pipeline.figures.comparison import PAIRS, RUNS
-from pipeline.files import csv_text, replacing, write_bytes, write_json, write_text
+from pipeline.files import csv_text, one_line, replacing, write_bytes, write_json, write_text
 from pipeline.learning import evaluation, models, probabilities
 from pipeline.learning.arrays import Array
 from pipeline.learning.evaluation import Reliability
@@ -139,9 +139,8 @@ def _whole(run: RunDirectory) -> Iterator[None]:
     try:
         yield
     except (StopIteration, *run_directory.DAMAGES) as error:
-        said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"{run.path}: its files don't go together ({said}); {run_directory.REMEDY}"
+            f"{run.path}: its files don't go together ({one_line(error)}); {run_directory.REMEDY}"
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipeline import exercises, params
-from pipeline.errors import UserError
 from pipeline.exercises import VARIANTS, Exercise, Variant
-from pipeline.exercises.outcome import Outcome, as_table, plain, require, traces, without_traces
+from pipeline.exercises.outcome import Outcome, as_table, plain, refusing, require, traces, without_traces
 from pipeline.files import write_bytes, write_json
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import records
@@ -28,7 +27,7 @@ def main(name: str) -> None:
     """Run both variants, hold them to their claims, and leave two runs, the figure and what was found."""
     exercise = exercises.get(name)
     settings = params.load(type(exercise.RECIPE), f"exercise.{name}")
-    with _naming(name):
+    with refusing(f"params.yaml: exercise.{name}"):
         # Before a publisher imports MLflow: it would take the core and the caches that are measured.
         speed = exercise.timings(settings)
     with ExitStack() as ending:
@@ -48,21 +47,10 @@ def main(name: str) -> None:
 
 
 def _run(exercise: Exercise, name: str, variant: Variant, settings: Any) -> Outcome:
-    with _naming(name):
+    with refusing(f"params.yaml: exercise.{name}"):
         outcome = exercise.run(variant, settings)
     require(name, variant, outcome)
     return outcome
-
-
-@contextmanager
-def _naming(name: str) -> Iterator[None]:
-    """Raise UserError, naming the exercise, for settings that it refuses."""
-    try:
-        # What overflows at an extreme setting fails the claims: those say it, in one line.
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield
-    except ValueError as error:
-        raise UserError(f"params.yaml: exercise.{name}: {error}") from error
 
 
 def _found(outcome: Outcome) -> dict[str, Any]:

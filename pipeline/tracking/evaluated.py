@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+from pipeline.tracking import run_directory
 
 
 def read(path: Path) -> dict[str, dict[str, Any]]:
@@ -20,6 +21,6 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
                 raise ValueError("a fingerprint is no SHA-256")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run `dvc repro evaluate`") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except run_directory.DAMAGES as error:
         raise UserError(f"{path}: is damaged ({error!r}); run `dvc repro --force evaluate`") from error
     return dict(evaluated)
