@@ -1,5 +1,6 @@
 """How the tests are shared out among processes."""
 
+import gc
 import signal
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from tests import stores
 # Before NumPy is imported: tests run in several processes, whose threads would fight over the processors.
 # Stages that they start set their own.
 machine.prepare(1)
+# What collecting the tests imports is here to stay: looking for garbage in it takes seconds, every time.
+gc.disable()
 
 PIPELINE = Path(__file__).parent / "pipeline"
 KILLS = PIPELINE.parent / "faults/test_killing.py"
@@ -27,6 +30,12 @@ def pytest_configure():
     """Let Ctrl-C reach what the tests start: a shell's background job, and its children, would ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish():
+    """Look for garbage in what the tests make, and in no more."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_addoption(parser):

@@ -21,7 +21,7 @@ from pipeline.learning.evaluation import Reliability
 from pipeline.params.evaluate import EvaluateParams
 from pipeline.stages import records
 from pipeline.tracking import run_directory
-from pipeline.tracking.reporter import publish_evaluation, reporting
+from pipeline.tracking.reporter import reporting
 from pipeline.tracking.run_directory import RunDirectory
 
 Metrics = dict[str, Any]
@@ -83,8 +83,8 @@ def main() -> None:
         write_text(COMPARISON, comparison.markdown(measured, pairs, len(test.labels)))
         write_json(EVALUATION, measured)
         print(_summary(measured))
+        report.evaluated(EVALUATION, DETAILS)
         report.finished(_write_run(measured, pairs, settings))
-    publish_evaluation(EVALUATION, DETAILS)
 
 
 def _write_run(measured: dict[str, Metrics], pairs: list[comparison.Pair], settings: EvaluateParams) -> Path:

@@ -39,9 +39,12 @@ def main(name: str) -> None:
         figure = import_module(f"pipeline.figures.exercises.{name}").draw(**outcomes)
         write_bytes(RESULTS / f"{name}.png", figure)
         write_json(RESULTS / f"{name}.json", {variant: _found(outcomes[variant]) for variant in VARIANTS})
+        directories = {
+            variant: _write_run(exercise, name, variant, settings, outcomes[variant], figure)
+            for variant in VARIANTS
+        }
         for variant in VARIANTS:
-            directory = _write_run(exercise, name, variant, settings, outcomes[variant], figure)
-            reports[variant].finished(directory, measured=speed)
+            reports[variant].finished(directories[variant], measured=speed)
     claims = sum(len(outcome.claims) for outcome in outcomes.values())
     print(f"exercise {name}: as asked and as answered, all {claims} claims hold")
 

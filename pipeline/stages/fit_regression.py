@@ -53,14 +53,16 @@ def main() -> None:
             _write_run("closed_form", settings, least_squares.to_params(solution, centre), [])
         )
         manually.finished(_write_run("manual", settings, least_squares.to_params(reached, centre), history))
-    weaker = [
-        _weaker(
-            least_squares.quadratic(data, Penalty(penalty.kind, strength)), strength, descent["iterations"]
-        )
-        for strength in settings.weaker
-    ]
-    digits = {"ridge": penalty.strength, **descent, "weaker": weaker}
-    write_json(RESULTS, {"digits": digits, "polynomial": _polynomial(settings.polynomial)})
+        weaker = [
+            _weaker(
+                least_squares.quadratic(data, Penalty(penalty.kind, strength)),
+                strength,
+                descent["iterations"],
+            )
+            for strength in settings.weaker
+        ]
+        digits = {"ridge": penalty.strength, **descent, "weaker": weaker}
+        write_json(RESULTS, {"digits": digits, "polynomial": _polynomial(settings.polynomial)})
 
 
 def _check_gradient(

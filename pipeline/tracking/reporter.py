@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -39,45 +39,54 @@ Message = dict[str, Any]
 class Report:
     """What a stage may tell of a run. None of it blocks or raises."""
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
-        self._send = send
-        self.directory: Path | None = None
-        self.measured: dict[str, float] = {}
+    def __init__(self, run: str, experiment: str) -> None:
+        self._started = time.perf_counter()
+        self._of_run = None if _off() else _Publisher({"run": run, "experiment": experiment})
+        self._of_evaluation: _Publisher | None = None
+        self._ended = False
 
     def row(self, row: Mapping[str, float]) -> None:
         """Show one row of the history now: `epoch` or `step`, and metrics by name."""
-        self._send({"row": dict(row)})
+        if self._of_run:
+            self._of_run.send({"row": dict(row)})
 
     def finished(self, directory: Path, measured: Mapping[str, float] | None = None) -> None:
-        """Say that the run directory is complete; it is published when the block is left.
+        """Say that the run directory is complete: it is published while the stage goes on.
 
         `measured` are metrics that no file may hold, since they are never the same twice: durations.
         """
-        self.directory = directory
-        self.measured = dict(measured or {})
+        durations = {"duration_seconds": time.perf_counter() - self._started, **(measured or {})}
+        self._end({"end": "FINISHED", "directory": str(directory.resolve()), "measured": durations})
+
+    def evaluated(self, evaluation: Path, figures: Path) -> None:
+        """Say that evaluation.json and `figures`/<run>/ are complete: they are added to their runs."""
+        if self._of_run:
+            told = {"evaluation": str(evaluation.resolve()), "figures": str(figures.resolve())}
+            self._of_evaluation = _Publisher(told)
+            self._of_evaluation.end({"end": "FINISHED"})
+
+    def close(self, status: str, failure: str) -> None:
+        """End a run that isn't finished, and wait, but never long, until all that was told is published."""
+        self._end({"end": status, "failure": failure})
+        for publisher in filter(None, (self._of_run, self._of_evaluation)):
+            publisher.wait(WHEN_KILLED if status == "KILLED" else None)
+
+    def _end(self, message: Message) -> None:
+        if self._of_run and not self._ended:
+            self._of_run.end(message)
+        self._ended = True
 
 
 @contextmanager
 def reporting(name: str, *, experiment: str) -> Iterator[Report]:
     """Open a run of this name; leaving the block ends it FINISHED, FAILED or KILLED."""
-    if _off():
-        yield Report(lambda message: None)
-        return
-    publisher = _Publisher({"run": name, "experiment": experiment})
-    report = Report(publisher.send)
-    started = time.perf_counter()
+    report = Report(name, experiment)
     try:
         yield report
     except BaseException as error:
-        killed = _is_end_of_process(error)
-        publisher.end({"end": "KILLED" if killed else "FAILED", "failure": _first_line(error)}, killed=killed)
+        report.close("KILLED" if _is_end_of_process(error) else "FAILED", _first_line(error))
         raise
-    if report.directory is None:
-        publisher.end({"end": "FAILED", "failure": "the stage left no run directory"})
-    else:
-        measured = {"duration_seconds": time.perf_counter() - started, **report.measured}
-        directory = str(report.directory.resolve())
-        publisher.end({"end": "FINISHED", "directory": directory, "measured": measured})
+    report.close("FAILED", "the stage left no run directory")
 
 
 def prepare() -> None:
@@ -86,14 +95,6 @@ def prepare() -> None:
         with suppress(OSError):  # without it, the first of them does so itself
             # It hears of no run, and holds nobody's pipe open.
             _start_publisher(subprocess.DEVNULL, subprocess.DEVNULL, subprocess.DEVNULL)
-
-
-def publish_evaluation(evaluation: Path, figures: Path) -> None:
-    """Add evaluation.json and `figures`/<run>/ to the runs they belong to, within the same bounds."""
-    if _off():
-        return
-    publisher = _Publisher({"evaluation": str(evaluation.resolve()), "figures": str(figures.resolve())})
-    publisher.end({"end": "FINISHED"})
 
 
 def _off() -> bool:
@@ -142,17 +143,20 @@ class _Publisher:
         if self._messages.qsize() < BUFFERED:
             self._messages.put(message)
 
-    def end(self, message: Message, *, killed: bool = False) -> None:
-        """Send the last message and wait for the process to end, but never long."""
-        if not self._process:
-            return
+    def end(self, message: Message) -> None:
+        """Send the last message."""
         self._messages.put(message)
         self._messages.put(None)
-        if killed:
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(WHEN_KILLED)
-        else:
+
+    def wait(self, at_most: float | None = None) -> None:
+        """Wait for the process to end; not so many seconds, or no longer than it has something to do."""
+        if not self._process:
+            return
+        if at_most is None:
             self._wait(self._process)
+        else:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(at_most)
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> None:
         left = time.monotonic()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.tracking import reporter, run_directory
-from pipeline.tracking.reporter import publish_evaluation, reporting
+from pipeline.tracking.reporter import reporting
 from tests.tracking.repositories import git
 
 History = list[dict[str, float]]
@@ -100,7 +100,9 @@ def test_a_finished_run_carries_everything_and_its_evaluation_follows(
 
     result = {"fingerprint": tags["fingerprint"], "test/accuracy": 0.9, "validation/accuracy": 0.92}
     Path("results/evaluation.json").write_text(json.dumps({"softmax-manual": result}))
-    publish_evaluation(Path("results/evaluation.json"), Path("results/evaluation"))
+    with reporting("another", experiment="exercises") as report:
+        report.evaluated(Path("results/evaluation.json"), Path("results/evaluation"))
+        report.finished(leave_run("another"))
     assert only_run(client).data.metrics["test/accuracy"] == 0.9
     assert capfd.readouterr() == ("", "")
 
@@ -182,8 +184,8 @@ def test_tracking_off_starts_no_process(
     monkeypatch.setattr(subprocess, "Popen", lambda *a, **k: pytest.fail("a process was started"))
     with reporting("softmax-manual", experiment="mnist") as report:
         report.row(history[0])
+        report.evaluated(Path("none"), Path("none"))
         report.finished(leave_run())
-    publish_evaluation(Path("none"), Path("none"))
     assert not Path("mlflow.db").exists()
 
 
