@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from pipeline.tracking.projection import DatasetPart, Point
 from pipeline.tracking.quiet_mlflow import Metric, MlflowClient, Run
 
 DIGEST = "evaluation.digest"
+# What the tag says until all is there.
+INCOMPLETE = "incomplete"
 # Where a run's evaluation is among its artifacts.
 FOLDER = "evaluation"
 PER_CLASS = "per_class.csv"
+IMAGES = "images"  # where MLflow puts those that it shows by step
 
 
 def add(client: MlflowClient, result: Mapping[str, Any], figures: Path) -> int:
@@ -44,6 +47,7 @@ def _digest(result: Mapping[str, Any], figures: Path) -> str:
 
 
 def _add_to(client: MlflowClient, run: Run, result: Mapping[str, Any], figures: Path) -> None:
+    there = _begin(client, run)
     model_id = next(iter(connection.models_of(run)), None)
     data = projection.datasets(result)
     filling.log_datasets(client, run.info.run_id, data)
@@ -55,10 +59,20 @@ def _add_to(client: MlflowClient, run: Run, result: Mapping[str, Any], figures: 
     filling.send(client, metrics, run.info.run_id)
     for file in sorted(figures.glob("*.*")):
         client.log_artifact(run.info.run_id, str(file), FOLDER)
-    if (figures / PER_CLASS).exists():
-        filling.log_table(client, run.info.run_id, figures / PER_CLASS, FOLDER)
+    table = figures / PER_CLASS
+    if table.exists() and f"{FOLDER}/{table.stem}.json" not in there:
+        filling.log_table(client, run.info.run_id, table, FOLDER)
     for folder in filter(Path.is_dir, sorted(figures.glob("*"))):
-        _add_images(client, run, folder)
+        _add_images(client, run, folder, there)
+
+
+def _begin(client: MlflowClient, run: Run) -> set[str]:
+    """Return the artifacts of an evaluation that is there already, whole or by half."""
+    run_id = run.info.run_id
+    if DIGEST not in run.data.tags:
+        client.set_tag(run_id, DIGEST, INCOMPLETE)
+        return set()
+    return {artifact.path for part in (FOLDER, IMAGES) for artifact in client.list_artifacts(run_id, part)}
 
 
 def _measured_on(metric: str, data: Sequence[DatasetPart]) -> DatasetPart | None:
@@ -67,13 +81,12 @@ def _measured_on(metric: str, data: Sequence[DatasetPart]) -> DatasetPart | None
     return next((part for part in data if part.context == projection.CONTEXTS.get(split, split)), None)
 
 
-def _add_images(client: MlflowClient, run: Run, folder: Path) -> None:
+def _add_images(client: MlflowClient, run: Run, folder: Path, there: Collection[str]) -> None:
     """Add the pictures of several epochs under the folder's name: MLflow shows them with a slider."""
-    there = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "images")}
     for picture in sorted(folder.glob("epoch-*.png")):
         epoch = int(picture.stem.removeprefix("epoch-"))
         # As MLflow names them; it would add a second one of the same epoch.
-        if not any(path.startswith(f"images/{folder.name}+step+{epoch}+") for path in there):
+        if not any(path.startswith(f"{IMAGES}/{folder.name}+step+{epoch}+") for path in there):
             with Image.open(picture) as image:
                 client.log_image(
                     run.info.run_id,

@@ -119,10 +119,8 @@ def _log_parameters(
 
 
 def log_table(client: MlflowClient, run_id: str, path: Path, folder: str) -> None:
-    """Show a CSV file as a table that MLflow's UI can sort; what is there already stays as it is."""
-    shown = f"{folder}/{path.stem}.json"
-    if shown not in (artifact.path for artifact in client.list_artifacts(run_id, folder)):
-        client.log_table(run_id, pandas.read_csv(path), shown)
+    """Show a CSV file as a table that MLflow's UI can sort; one that is there gets the rows once more."""
+    client.log_table(run_id, pandas.read_csv(path), f"{folder}/{path.stem}.json")
 
 
 def log_datasets(client: MlflowClient, run_id: str, parts: Iterable[projection.DatasetPart]) -> None:

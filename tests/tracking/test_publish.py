@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from pipeline.errors import UserError
 from pipeline.tracking import connection, projection, reporter, run_directory
 from pipeline.tracking.experiments import EXPERIMENTS
 from pipeline.tracking.publish import publish_missing
-from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
+from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, mlflow
 
 RESULTS = Path("results")
 Leave = Callable[..., Path]
@@ -104,6 +105,36 @@ def test_evaluation_lands_on_every_run_of_the_fingerprint_and_the_latest_one_cou
         assert [run.data.metrics["test/accuracy"] for run in pair] == [accuracy, accuracy]
     (other,) = runs(client, "softmax-autograd")
     assert "test/accuracy" not in other.data.metrics
+
+
+def test_an_evaluation_added_by_halves_is_completed_and_nothing_comes_twice(
+    client: Any, leave_run: Leave, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluate(leave_run())
+    figures = RESULTS / "evaluation/softmax-manual"
+    (figures / "per_class.csv").write_text("digit,recall\n0,0.9\n1,0.8\n")
+    (figures / "first_layer").mkdir()
+    for epoch in (1, 2):
+        Image.new("RGB", (2, 2)).save(figures / f"first_layer/epoch-{epoch:05d}.png")
+    log_image = MlflowClient.log_image
+
+    def fail_at_the_second(self: MlflowClient, *arguments: Any, step: int, **others: Any) -> None:
+        if step == 2:
+            raise MlflowException("disk full")
+        log_image(self, *arguments, step=step, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_image", fail_at_the_second)
+        with pytest.raises(UserError, match="disk full"):
+            publish_missing(RESULTS)
+    publish_missing(RESULTS)
+    assert last_line(capsys) == "publish: 0 runs added, 1 already there; evaluation added to 1 run"
+    (run,) = runs(client, "softmax-manual")
+    table = json.loads(mlflow.artifacts.load_text(f"{run.info.artifact_uri}/evaluation/per_class.json"))
+    assert table["data"] == [[0, 0.9], [1, 0.8]]
+    shown = [file.path for file in client.list_artifacts(run.info.run_id, "images")]
+    pictures = sorted(path.split("+")[2] for path in shown if path.endswith(".png"))
+    assert pictures == ["1", "2"]
 
 
 def test_a_run_published_by_halves_is_not_taken_for_complete(
