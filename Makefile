@@ -9,8 +9,8 @@ INSTALLED := $(VENV)/.installed
 SITE_CACHE := $(CURDIR)/.dvc/site-cache
 # A relative folder would be lost in a DVC stage that runs elsewhere; quotes survive a path with spaces.
 ACTIVATE := export PATH="$(CURDIR)/$(VENV)/bin:$$PATH" DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR="$(SITE_CACHE)";
-# For two processors: some tests only wait.
-PYTEST := python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+# Three processes for two processors, since some tests only wait, and four for the faults, since most do.
+PYTEST := python -m pytest --dist loadgroup --no-loadscope-reorder --numprocesses
 
 .PHONY: help setup repro exercises test test-slow faults coverage lint audit ui team-server report publish promote serve demo reproduce bench profile screenshots docs lock clean
 
@@ -38,16 +38,16 @@ exercises: setup ## run the six exercises: what their authors saw, the answers, 
 		python -m pipeline exercise $$name || exit; echo; done
 
 test: setup ## run the tests
-	@$(ACTIVATE) $(PYTEST)
+	@$(ACTIVATE) $(PYTEST) 3
 
 test-slow: setup ## run those that take longer, but for the faults
-	@$(ACTIVATE) $(PYTEST) --slow -m slow --ignore tests/faults
+	@$(ACTIVATE) $(PYTEST) 3 --slow -m slow --ignore tests/faults
 
 faults: setup ## inject every fault, and print one line each
-	@$(ACTIVATE) $(PYTEST) tests/faults --slow
+	@$(ACTIVATE) $(PYTEST) 4 tests/faults --slow
 
 coverage: setup ## run both and show which lines of pipeline/ they reach: at least 90%
-	@$(ACTIVATE) $(PYTEST) --slow -m "not slow or not fault" --cov --cov-report=term --cov-fail-under=90
+	@$(ACTIVATE) $(PYTEST) 3 --slow -m "not slow or not fault" --cov --cov-report=term --cov-fail-under=90
 
 lint: setup ## check style and types
 	@$(ACTIVATE) ruff check . && ruff format --check . && mypy

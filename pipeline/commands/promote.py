@@ -40,7 +40,8 @@ def promote() -> None:
     """Register the best model by validation as champion where it is better than the present one; say why.
 
     Raises UserError where nothing is evaluated or published, without validation images, where the files of
-    one of the two can't be read or aren't what was evaluated, and where the store doesn't answer.
+    one of the two, or of the champion that stays, can't be read or aren't what was evaluated, and where the
+    store doesn't answer.
     """
     with connection.answering():
         client = connection.connect()
@@ -49,6 +50,7 @@ def promote() -> None:
             print(f"promote: not in MLflow, so no candidates: {', '.join(lacking)}; `make publish` adds them")
         best, champion = found[0], registry.holder(client, registry.CHAMPION)
         if champion and champion.source.fingerprint == best.source.fingerprint:
+            registry.files(client, champion.source)  # refuses what isn't any more what was promoted
             named = f"{registry.NAME} version {champion.number}"
             print(f"promote: {best.source.shown} is already the champion: {named}")
         else:

@@ -1,12 +1,12 @@
 """What `make repro` shows when it is done."""
 
-import json
 from pathlib import Path
 
 from rich.console import Console
 
 from pipeline.errors import UserError
 from pipeline.figures.table import table
+from pipeline.tracking import evaluated
 
 EVALUATION = Path("results/evaluation.json")
 
@@ -28,9 +28,9 @@ def show() -> None:
     if not EVALUATION.exists():
         raise UserError(f"{EVALUATION}: no such file; run `make repro` first")
     try:
-        shown = table(json.loads(EVALUATION.read_text(encoding="utf-8")))
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{EVALUATION}: is damaged; remove it and run `dvc repro evaluate`") from None
+        shown = table(evaluated.read(EVALUATION))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{EVALUATION}: is damaged ({error!r}); run `dvc repro --force evaluate`") from None
     console = Console()
     console.print(shown)
     console.print(NEXT, markup=False, highlight=False)

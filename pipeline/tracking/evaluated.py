@@ -19,6 +19,8 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
         for result in evaluated.values():
             if not re.fullmatch("[0-9a-f]{64}", result["fingerprint"]):
                 raise ValueError("a fingerprint is no SHA-256")
+        if not evaluated:
+            raise ValueError("it holds no run")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}; run `dvc repro evaluate`") from error
     except run_directory.DAMAGES as error:

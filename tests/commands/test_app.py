@@ -129,6 +129,7 @@ def test_summary_before_the_pipeline_has_run_says_what_to_run(call):
 def test_summary_shows_every_run_the_best_first_and_what_to_do_next(call, tmp_path):
     evaluation = {
         run: {
+            "fingerprint": 64 * "0",
             **{f"{split}/error": error for split in ("validation", "test")},
             **{f"{split}/error_low": error - 0.01 for split in ("validation", "test")},
             **{f"{split}/error_high": error + 0.01 for split in ("validation", "test")},

@@ -297,6 +297,7 @@ def test_files_that_are_not_the_runs_are_refused(client: Any, first: None, tmp_p
         assert "first (" in told
         assert words in told
         assert "then `make publish` and `make promote`" in told
+        assert words in refusal()  # promote, too, though it is the best still
         shutil.rmtree(folder, ignore_errors=True)
         (tmp_path / "whole").rename(folder)
     registry.champion(client)
