@@ -44,7 +44,12 @@ def _cold_run(clone: Path, tracking: str) -> tuple[dict[str, tuple[float, float,
     process = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "--force"],
         cwd=clone,
-        env={**environment(), "GRADLINE_TRACKING": tracking},
+        # Into a store of the clone's own, whatever the user's is.
+        env={
+            **environment(),
+            "GRADLINE_TRACKING": tracking,
+            "MLFLOW_TRACKING_URI": f"sqlite:///{clone.resolve()}/mlflow.db",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

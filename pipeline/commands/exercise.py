@@ -1,6 +1,7 @@
 """One exercise without DVC: what its author saw, what is the answer, and what is checked."""
 
 import json
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ def show(name: str, variant: str, changes: Sequence[str], *, as_json: bool) -> N
     with outcomes.refusing(f"exercise {name}"):
         outcome = exercise.run(chosen, settings)
     if as_json:
-        print(json.dumps(_object(name, variant, settings.seed, outcome)))
+        print(json.dumps(_finite(_object(name, variant, settings.seed, outcome)), allow_nan=False))
     else:
         print("\n".join(_page(name, chosen, settings, exercise, outcome)))
     outcomes.require(name, variant, outcome)
@@ -65,6 +66,15 @@ def _object(name: str, variant: str, seed: int, outcome: "Outcome") -> dict[str,
         "trace": plain(outcome.trace),
         "results": plain(outcome.results),
     }
+
+
+def _finite(value: Any) -> Any:
+    """Return the value with null for each number that is none, or infinite: JSON has no word for them."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _page(

@@ -57,6 +57,8 @@ DIGITS = Path("data/normalized/digits")
 PUBLISHED_DIGITS = 5000
 # The iterations after which the accuracy is looked at before the end.
 EARLIER = 20
+# Iterations after which the cost is half of what it was at the start.
+ENOUGH = 5
 # Digits enough to hold one implementation against another, and to check a gradient.
 FEW, FEWER = 200, 20
 
@@ -93,10 +95,10 @@ def run(variant: str, settings: DigitsCgParams) -> Outcome:
         *claims_of_directions(variant, results["directional_check"], results["start_cost"]),
         _stalls("as asked", results, penalties["asked"])
         if variant == "asked"
-        else _trains("as answered", results),
+        else _trains("as answered", results, settings.iterations),
         _stalls("the draw fixed alone", results["draw_fixed_alone"], penalties["answered"]),
-        _trains("the cost fixed alone", results["cost_fixed_alone"]),
-        _trains("L-BFGS-B", results["scipy"]["l_bfgs_b"]),
+        _trains("the cost fixed alone", results["cost_fixed_alone"], settings.iterations),
+        _trains("L-BFGS-B", results["scipy"]["l_bfgs_b"], settings.iterations),
         *claims_one_by_one(variant, _first(FEW, problem), start, settings.seed),
         at_most(
             "MLPClassifier's loss after a full-batch step from the same weights, relative difference",
@@ -154,9 +156,12 @@ def _stalls(name: str, found: dict[str, Any], penalty: float) -> Claim:
     return at_most(f"{name}: the cost falls by", fall, penalty + ROUNDING * found["start_cost"])
 
 
-def _trains(name: str, found: dict[str, Any]) -> Claim:
+def _trains(name: str, found: dict[str, Any], iterations: int) -> Claim:
+    """Claim that the cost is halved, if the iterations asked for are enough to; it must not rise anyhow."""
     return at_most(
-        f"{name}: cost at the end over that at the start", found["final_cost"] / found["start_cost"], 0.5
+        f"{name}: cost at the end over that at the start",
+        found["final_cost"] / found["start_cost"],
+        0.5 if iterations >= ENOUGH else 1.0,
     )
 
 

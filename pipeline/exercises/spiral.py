@@ -118,7 +118,7 @@ def run(variant: str, settings: SpiralParams) -> Outcome:
         "network": {"accuracy": checks.accuracy(two_layer, network, X, y), "trace": network_trace},
         "sum_over_mean": float(np.linalg.norm(_joined(summed)) / np.linalg.norm(_joined(averaged))),
         **families,
-        "scikit_learn": _scikit_learn(start, linear, penalty),
+        "scikit_learn": _scikit_learn(start, linear, penalty, RECIPE.initial_std / settings.initial_std),
     }
     claims = [
         *(_published(trace, network_trace, results) if settings == RECIPE else []),
@@ -182,8 +182,11 @@ def _rescaled_sum(settings: SpiralParams, start: Start, penalty: Penalty) -> Tra
     return losses(start.linear, gradient, settings.learning_rate / N, settings.iterations)[1]
 
 
-def _scikit_learn(start: Start, linear: Params, penalty: Penalty) -> dict[str, float]:
-    """Hold scikit-learn's estimators of the same loss against ours."""
+def _scikit_learn(start: Start, linear: Params, penalty: Penalty, size: float) -> dict[str, float]:
+    """Hold scikit-learn's estimators of the same loss against ours; the network's weights are `size` times.
+
+    MLPClassifier clips probabilities below 2e-16, which larger weights would reach.
+    """
     X, y = start.X, start.y
     theirs = logistic_regression(X, y, penalty.strength)
     optimum = {"W": theirs.coef_.T, "b": theirs.intercept_}
@@ -193,7 +196,11 @@ def _scikit_learn(start: Start, linear: Params, penalty: Penalty) -> dict[str, f
         "logistic_regression_accuracy": float(theirs.score(X, y)),
         "our_loss": float(manual.loss_and_grads(softmax, linear, X, y, penalty=penalty)[0]),
         "gradient_at_logistic_regression": float(max(np.abs(grad).max() for grad in grads.values())),
-        "mlp_step_difference": mlp_classifier_step(Problem(two_layer, X, y, penalty), start.network, 0.1),
+        "mlp_step_difference": mlp_classifier_step(
+            Problem(two_layer, X, y, penalty),
+            {name: size * value for name, value in start.network.items()},
+            0.1,
+        ),
     }
 
 

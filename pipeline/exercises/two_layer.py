@@ -234,7 +234,7 @@ def _claims(results: dict[str, Any], params: Params, penalty: Penalty) -> list[C
         ),
         at_most(
             "the penalty is r·ΣW²: a ½ too many misses the loss by ½r·ΣW², but for (of the loss)",
-            abs(missed - half) / results["toy_loss"],
+            abs(missed - half) / max(results["toy_loss"], np.finfo(np.float64).tiny),
             ROUNDING,
         ),
         *(

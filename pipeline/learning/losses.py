@@ -31,9 +31,11 @@ class Loss:
 
 
 def scale(loss: Loss, scores: Array, reduction: Reduction) -> float:
-    """Return the factor that turns the sum into `reduction`: 1, 1/N or 1/(N·C)."""
+    """Return the factor that turns the sum into `reduction`: 1, 1/N or 1/(N·C); ValueError for another."""
     if reduction == "sum":
         return 1.0
+    if reduction != "mean":
+        raise ValueError(f"reduction {reduction!r}: choose mean or sum")
     samples, outputs = scores.shape
     count: int = samples * outputs if loss.mean_over == "elements" else samples
     return 1.0 / count

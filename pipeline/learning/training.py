@@ -20,6 +20,7 @@ Row: TypeAlias = dict[str, float]
 
 # A loss this many times that of the first minibatch is no transient: the steps overshoot ever further.
 DIVERGENCE_FACTOR = 100.0
+REMEDY = "lower the learning rate or the momentum"
 # Samples a forward pass when only scores are wanted: enough to keep the BLAS busy, little memory.
 SCORING_BATCH = 2000
 
@@ -107,6 +108,11 @@ def fit(
             optimiser.step(params, downhill, rate * settings.penalty.shrinkage(len(y)), workspace)
             total += value
         validation_loss, validation_accuracy = assess(model, params, validation)
+        if not validation_loss <= limit:  # the loss of a minibatch is from before its update
+            raise DivergedError(
+                f"diverged: the validation loss is {validation_loss:.4g} after epoch {epoch}, "
+                f"at learning rate {rate:g}; {REMEDY}"
+            )
         row = {
             "epoch": epoch,
             "train/loss": total / settings.batches_per_epoch,
@@ -160,5 +166,5 @@ def assess(model: Model, params: Params, samples: Samples) -> tuple[float, float
 def _diagnosis(loss: float, epoch: int, step: int, rate: float) -> str:
     return (
         f"diverged: the training loss reached {loss:.4g} at epoch {epoch}, minibatch {step + 1}, "
-        f"at learning rate {rate:g}; lower the learning rate or the momentum"
+        f"at learning rate {rate:g}; {REMEDY}"
     )

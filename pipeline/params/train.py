@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from pipeline.params import Section
 from pipeline.params.shared import DescentParams, Hidden
@@ -16,7 +16,7 @@ class DistortionParams(Section):
     shear: float = Field(ge=0, le=1)
     shift: float = Field(ge=0, le=28)
     elasticity: float = Field(ge=0, le=1000)
-    smoothness: float = Field(gt=0, le=28)
+    smoothness: float = Field(ge=0.01, le=28)
 
 
 class TrainParams(DescentParams):
@@ -30,6 +30,13 @@ class TrainParams(DescentParams):
     distortion: DistortionParams | None
     initial_std: float | None = Field(gt=0, le=100)
     device: str = Field(pattern=r"^(cpu|cuda(:\d{1,3})?)$")
+
+    @field_validator("window")
+    @classmethod
+    def _is_of_samples_that_come_once(cls, window: int | None, info: ValidationInfo) -> int | None:
+        if window is not None and info.data.get("replacement"):
+            raise ValueError("null where `replacement` is true: each sample is drawn from all of them")
+        return window
 
 
 class SoftmaxParams(TrainParams):

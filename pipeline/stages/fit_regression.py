@@ -1,10 +1,12 @@
 """Stage fit_regression: least squares in closed form and by gradient descent, on digits and on a parabola."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from pipeline import params
 from pipeline.datasets import splits, toy
@@ -92,8 +94,9 @@ def _refuse_ill_conditioned(loss: Quadratic, penalty: Penalty, samples: int) -> 
     # Without a ridge the Hessian is singular: a pixel that is the same in all images has no curvature.
     condition_number = largest / smallest if smallest > 0 else math.inf
     if condition_number > LARGEST_CONDITION_NUMBER:
-        # Only the bias, which it doesn't hold, can be less curved than the ridge makes everything.
-        too_strong = smallest < 0.999 * 2 * penalty.coefficient(samples)
+        # Only the bias, which it doesn't hold, can be less curved than the ridge makes everything; below 0
+        # rounding has brought what the ridge is too weak for.
+        too_strong = 0 < smallest < 0.999 * 2 * penalty.coefficient(samples)
         raise UserError(
             f"params.yaml: regression.penalty.strength = {penalty.strength:g}: condition number "
             f"{condition_number:.0f}; a {'weaker' if too_strong else 'stronger'} one brings it below "
@@ -135,7 +138,14 @@ def _weaker(loss: Quadratic, strength: float, iterations: int) -> dict[str, floa
     """Report how far the same number of iterations gets at a weaker ridge."""
     smallest, largest = loss.eigenvalue_range()
     reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations)
-    gap = least_squares.relative_distance(reached, loss.minimizer())
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", scipy.linalg.LinAlgWarning)
+            gap = least_squares.relative_distance(reached, loss.minimizer())
+    except (scipy.linalg.LinAlgError, scipy.linalg.LinAlgWarning) as error:
+        raise UserError(
+            f"params.yaml: regression.weaker: {strength:g} is too weak to solve with in float64; raise it"
+        ) from error
     return {"ridge": strength, "condition_number": largest / smallest, "gap": gap}
 
 

@@ -25,10 +25,10 @@ def main() -> None:
     raw = mnist.load(RAW)
     images, labels = raw.train_images[: settings.limit], raw.train_labels[: settings.limit]
     train, validation = normalization.split(labels, settings.validation, generator(seed, "split"))
-    if len(np.unique(labels[train])) < 2:
+    if missing := sorted(set(range(mnist.CLASSES)) - set(labels[train].tolist())):
         raise UserError(
             f"params.yaml: normalize.validation = {settings.validation}: of {len(labels)} images that leaves "
-            "one digit to train on; hold out fewer"
+            f"none of digit {', '.join(map(str, missing))} to train on; hold out fewer, or raise the limit"
         )
     standardization = normalization.fit(images[train].reshape(len(train), -1), settings.standardization)
 

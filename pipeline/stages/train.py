@@ -87,12 +87,17 @@ def _train(
         epochs=settings.epochs,
         learning_rate=rates,
         momentum=settings.momentum,
-        penalty=Penalty(settings.penalty.kind, settings.penalty.strength),
+        penalty=_of_all(settings, count),
         minibatches=minibatches,
         batches_per_epoch=math.ceil(count / settings.batch_size),
         distort=_distort(inputs, engine, device, settings, section, seed),
     )
     return training.fit(model, engine, native, train, validation, schedule, observe)
+
+
+def _of_all(settings: TrainParams, samples: int) -> Penalty:
+    """Return the penalty of so many samples in all: `per_sample` is by their number, not by a minibatch's."""
+    return Penalty("sum", Penalty(settings.penalty.kind, settings.penalty.strength).coefficient(samples))
 
 
 def _largest_stable_rate(model: models.Model, settings: TrainParams) -> str:
@@ -101,8 +106,8 @@ def _largest_stable_rate(model: models.Model, settings: TrainParams) -> str:
     if largest_curvature is None:
         return ""
     images, _ = splits.read(records.NORMALIZED / "train")
-    penalty = Penalty(settings.penalty.kind, settings.penalty.strength).coefficient(len(images))
-    rate = sgd.largest_stable_rate(largest_curvature(images) + 2 * penalty, settings.momentum)
+    shrinkage = _of_all(settings, len(images)).shrinkage(len(images))
+    rate = sgd.largest_stable_rate(largest_curvature(images) + shrinkage, settings.momentum)
     return f": on all images at once, this momentum is stable below a learning rate of {rate:.2g}"
 
 

@@ -91,12 +91,18 @@ def write(
         if normalization:
             shutil.copyfile(normalization, new / NORMALIZATION)
         if snapshots:
-            halves = {f"{epoch:05d}": value.astype(np.float16) for epoch, value in snapshots.items()}
+            halves = {f"{epoch:05d}": _half(value) for epoch, value in snapshots.items()}
             _write_tensors(new / SNAPSHOTS, halves)
         for name, png in (figures or {}).items():
             write_bytes(new / FIGURES / name, png)
         for name, text in (tables or {}).items():
             write_text(new / TABLES / name, text)
+
+
+def _half(value: np.ndarray) -> np.ndarray:
+    """Return the numbers in half precision, where they must not become infinite."""
+    largest = float(np.finfo(np.float16).max)
+    return value.clip(-largest, largest).astype(np.float16)
 
 
 def read(directory: Path) -> RunDirectory:

@@ -55,6 +55,16 @@ def test_the_object_has_the_trace_in_full_precision_and_is_the_same_twice(call):
     assert call("spiral", "--as", "asked", "--seed", "3", "--json", *SMALL) == (status, out, err)
 
 
+def test_what_is_no_number_is_null_in_the_object(call):
+    sizes = ("-S", "samples=8", "-S", "inputs=20", "-S", "hidden=5", "-S", "iterations=60")
+    status, out, err = call("relu_regression", "--json", "-S", "learning_rate=1", *sizes)
+    assert status == 2
+    assert "found nan" in err
+    losses = [row["loss"] for row in json.loads(out, parse_constant=pytest.fail)["trace"]]
+    assert losses[-1] is None
+    assert losses[0] > 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -88,7 +88,8 @@ def test_by_the_sum_the_first_step_is_as_many_times_longer_as_the_batch_has_samp
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 5}, {"points": 40, "hidden": 7}, {"penalty": 0.0}, {"noise": 0.0}]
+    "change",
+    [{"seed": 5}, {"points": 40, "hidden": 7}, {"penalty": 0.0}, {"noise": 0.0}, {"initial_std": 2.0}],
 )
 def test_the_claims_that_are_not_about_published_numbers_hold_for_other_settings_too(change):
     outcome = spiral.run("answered", SHORT.model_copy(update=change))

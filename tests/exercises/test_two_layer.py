@@ -81,6 +81,11 @@ def test_the_claims_that_are_not_about_published_numbers_hold_for_other_settings
     assert failed(**change) == ""
 
 
+def test_a_loss_of_exactly_0_breaks_nothing_but_the_claim_about_differences():
+    told = failed(samples=1, initial_std=10.0, checked_penalty=0.0)
+    assert told == "two_layer: gradient against central differences, relative"
+
+
 def test_the_results_are_complete(outcome):
     assert {"toy_scores", "toy_loss", "toy_gradients", "wrong_orders"} <= set(outcome.results)
     gradients = outcome.results["toy_gradients"]

@@ -1,4 +1,6 @@
 import re
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.learning import gradients, models
-from pipeline.learning.arrays import Workspace
+from pipeline.learning.arrays import Array, Workspace
 from pipeline.learning.gradients import autograd, manual, numeric
 from pipeline.learning.penalty import Kind, Penalty
 from tests.learning.problems import KINDS, Case, case, cases, copied, penalties, relative
@@ -197,6 +199,9 @@ def test_a_relu_at_exactly_zero_lets_no_gradient_through(name: str, engine: str)
         ({"y": np.zeros(5, int)}, "labels of shape (5,): expected (6,)"),
         ({"y": np.array([0, 1, 2, 3, 0, 0])}, "labels from 0 to 3: expected 0 to 2"),
         ({"y": np.array([0, 1, 2, -1, 0, 0])}, "labels from -1 to 2: expected 0 to 2"),
+        ({"y": np.arange(6) % 2 == 0}, "labels of type bool: expected integers"),
+        ({"y": np.arange(6) % 3 / 1.0}, "labels of type float64: expected integers"),
+        ({"X": np.zeros((0, 4)), "y": np.zeros(0, int)}, "no samples"),
     ],
 )
 @pytest.mark.parametrize("name", ["softmax", "two_layer", "sigmoid_network"])
@@ -211,6 +216,26 @@ def test_samples_that_fit_no_classifier_are_refused(name: str, change, message: 
 def test_targets_that_would_only_broadcast_are_refused(name: str, shape: tuple[int, ...], engine) -> None:
     with pytest.raises(ValueError, match=re.escape(f"targets of shape {shape}: expected (6, 3)")):
         gradients.get(engine).loss_and_grads(*case(name)._replace(y=np.zeros(shape)))
+
+
+@pytest.mark.parametrize("change", [lambda X: X[::-1], lambda X: X.astype(">f8"), lambda X: X[:, ::-1]])
+def test_arrays_that_torch_has_no_tensors_for_are_taken_by_autograd_too(
+    change: Callable[[Array], Array],
+) -> None:
+    model, params, X, y = case("two_layer")
+    loss, grads = autograd.loss_and_grads(model, params, change(X), y)
+    with torch.no_grad():
+        again, same = autograd.loss_and_grads(model, params, np.ascontiguousarray(change(X), np.float64), y)
+    assert loss == again
+    for key, grad in grads.items():
+        np.testing.assert_array_equal(grad, same[key])
+
+
+@ENGINES
+@pytest.mark.parametrize("reduction", ["SUM", "average", "none"])
+def test_another_reduction_than_sum_and_mean_is_refused(reduction: Any, engine: str) -> None:
+    with pytest.raises(ValueError, match=f"reduction '{reduction}': choose mean or sum"):
+        gradients.get(engine).loss_and_grads(*case("softmax"), reduction=reduction)
 
 
 @pytest.mark.parametrize("zero", [("W2", "b2"), ("W1", "b1")])

@@ -229,6 +229,16 @@ def test_a_diverging_training_stops_at_once_and_says_where(name: str, engine: st
 
 
 @TRAINABLE
+@pytest.mark.parametrize("name", ["softmax", "two_layer"])
+def test_a_last_update_that_goes_too_far_is_divergence_too(name: str, engine: str) -> None:
+    one_step = plan(epochs=1, rate=1e6, batch_size=120)  # of which the loss is from before it
+    with pytest.raises(
+        DivergedError, match=r"the validation loss is .* after epoch 1, at learning rate 1e\+06; lo"
+    ):
+        trained(one_step, name, engine)
+
+
+@TRAINABLE
 def test_inputs_that_are_no_numbers_stop_training_at_the_first_minibatch(engine: str) -> None:
     spoilt = clouds(120)
     spoilt.X[:] = np.nan

@@ -9,6 +9,7 @@ from pipeline import params
 from pipeline.errors import UserError
 from pipeline.params.seed import SeedParams
 from pipeline.params.shared import DescentParams, PenaltyParams
+from pipeline.params.train import SoftmaxParams
 from tests.params.shipped import DATA, FILE, load, refusal
 
 SHIPPED = FILE.read_text(encoding="utf-8")
@@ -82,6 +83,18 @@ def test_only_the_fields_asked_for_are_read_and_told():
     assert params.load_fields(SeedParams, file=FILE).seed == DATA["seed"]
     names = ("learning_rate", "momentum", "batch_size", "penalty")
     assert [*(f"train.two_layer.{name}" for name in names), "seed"] == READ
+
+
+def test_a_window_is_refused_where_samples_are_drawn_with_replacement(tmp_path):
+    file = tmp_path / "params.yaml"
+    drawn = SHIPPED.replace("replacement: false", "replacement: true")
+    file.write_text(drawn)
+    assert params.load(SoftmaxParams, "train.softmax", file=file).replacement
+    file.write_text(drawn.replace("window: null", "window: 4096"))
+    with pytest.raises(
+        UserError, match=r"train\.softmax\.window = 4096: allowed is null where `replacement` is true"
+    ):
+        params.load(SoftmaxParams, "train.softmax", file=file)
 
 
 def test_a_wrong_field_that_nobody_asked_for_does_no_harm(tmp_path):

@@ -170,5 +170,16 @@ def test_a_ridge_too_weak_to_solve_with_is_refused_by_its_name(kind, strength, p
         images[:, :3] = -0.4242
         splits.write(project / "data/normalized" / split, images, labels)
     set_param("regression.penalty", {"kind": kind, "strength": strength})
-    with pytest.raises(UserError, match=r"regression\.penalty"):
+    told = r"regression\.penalty\.strength = .*; a stronger one brings it below 1000"
+    with pytest.raises(UserError, match=told):
+        fit_regression.main()
+
+
+def test_a_weaker_ridge_that_nothing_can_be_solved_with_is_refused_by_its_name(project, set_param):
+    for split in ("train", "validation"):
+        images, labels = (np.array(a) for a in splits.read(project / "data/normalized" / split))
+        images[:, :3] = -0.4242
+        splits.write(project / "data/normalized" / split, images, labels)
+    set_param("regression.weaker", [1e-30])
+    with pytest.raises(UserError, match=r"regression\.weaker: 1e-30 is too weak to solve with"):
         fit_regression.main()

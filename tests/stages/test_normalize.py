@@ -120,10 +120,9 @@ def test_more_validation_images_than_there_are_is_refused_before_anything_is_wri
     assert not normalized.exists()
 
 
-def test_one_digit_is_too_few_to_train_on(normalized, raw, set_param):
+def test_a_digit_that_there_is_none_of_to_train_on_is_named(normalized, raw, set_param):
     set_param("normalize.validation", 239)
-    with pytest.raises(
-        UserError, match=r"^params.yaml: normalize.validation = 239: of 240 images .*one digit"
-    ):
+    told = r"^params.yaml: normalize.validation = 239: of 240 images that leaves none of digit 0, 1, .*, 8 to"
+    with pytest.raises(UserError, match=told):
         normalize.main()
     assert not normalized.exists()

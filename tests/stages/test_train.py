@@ -81,6 +81,16 @@ def test_a_second_run_and_one_in_another_folder_leave_the_same_bytes(
     assert contents(trained(elsewhere, model, gradient).path) == first
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_a_penalty_per_sample_is_by_all_samples_and_not_by_those_of_a_minibatch(project, set_param, model):
+    set_param(f"train.{model}.penalty", {"kind": "per_sample", "strength": 6.0})
+    per_sample = trained(project, model)
+    set_param(f"train.{model}.penalty", {"kind": "sum", "strength": 6.0 / (2 * 300)})
+    by_sum = trained(project, model)
+    assert per_sample.history == by_sum.history
+    assert per_sample.record["penalty"] == {"kind": "per_sample", "strength": 6.0}
+
+
 def test_another_seed_leaves_other_weights(project, set_param):
     before = trained(project, "softmax").weights()["W"]
     set_param("seed", 1)

@@ -26,6 +26,12 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {name: (directory / name).read_bytes() for name in run_directory.files(directory)}
 
 
+def test_a_snapshot_of_weights_beyond_half_precision_holds_no_infinity(tmp_path: Path) -> None:
+    weights = np.array([[1e30, -1e30, 0.5]], np.float32)
+    read = run_directory.read(write(tmp_path / "a", snapshots={1: weights}))
+    assert read.snapshots()[1].tolist() == [[65504.0, -65504.0, 0.5]]
+
+
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     inputs = tmp_path / "inputs"
     inputs.write_bytes(b"mean and std")

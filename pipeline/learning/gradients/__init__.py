@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from pipeline.learning.arrays import Array, Buffers, Params
 from pipeline.learning.losses import Reduction
@@ -94,17 +95,21 @@ def get_trainable(name: str) -> TrainingEngine:
 
 
 def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
-    """Raise ValueError where X (N, D) and y don't fit the parameters, or a label is no class."""
+    """Raise ValueError where X (N, D) and y don't fit the parameters, are empty, or a label is no class."""
     shapes = {name: tuple(value.shape) for name, value in params.items()}
     inputs, hidden = (*shapes.get("W1", shapes.get("W", ())), 0, 0)[:2]
     outputs = (*shapes.get("W2", shapes.get("W", ())), 0, 0)[1]
     if X.ndim != 2 or X.shape[1] != inputs or shapes != model.shapes(inputs, outputs, hidden):
         raise ValueError(f"X of shape {tuple(X.shape)} does not fit parameters of shapes {shapes}")
+    if len(X) == 0:
+        raise ValueError("no samples: their mean loss is no number")
     if model.LOSS.takes_labels:
+        if not array_namespace(y).isdtype(y.dtype, "integral"):
+            raise ValueError(f"labels of type {y.dtype}: expected integers")
         if y.ndim != 1 or len(y) != len(X):
             raise ValueError(f"labels of shape {tuple(y.shape)}: expected ({len(X)},)")
         # On a GPU the question would make the processor wait for every step before.
-        if len(y) and str(y.device) == "cpu" and (y.min() < 0 or y.max() >= outputs):
+        if str(y.device) == "cpu" and (y.min() < 0 or y.max() >= outputs):
             raise ValueError(f"labels from {int(y.min())} to {int(y.max())}: expected 0 to {outputs - 1}")
     elif tuple(y.shape) != (len(X), outputs):
         raise ValueError(f"targets of shape {tuple(y.shape)}: expected ({len(X)}, {outputs})")

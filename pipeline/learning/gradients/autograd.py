@@ -58,12 +58,13 @@ def _differentiate(
     rate: float = 1.0,
 ) -> tuple[torch.Tensor, Params]:
     leaves = {name: value.detach().requires_grad_() for name, value in params.items()}
-    scores = model.forward(leaves, X)["scores"]
-    loss = model.LOSS.value(scores, y) * scale(model.LOSS, scores, reduction or model.REDUCTION)
-    if penalty.strength:
-        loss = loss + penalty.value(leaves, len(X))
-    # The rate as a factor of the loss: handed over as its gradient, it would make torch import SymPy.
-    grads = torch.autograd.grad(loss * rate, list(leaves.values()))
+    with torch.enable_grad():  # whoever calls under no_grad asks for gradients all the same
+        scores = model.forward(leaves, X)["scores"]
+        loss = model.LOSS.value(scores, y) * scale(model.LOSS, scores, reduction or model.REDUCTION)
+        if penalty.strength:
+            loss = loss + penalty.value(leaves, len(X))
+        # The rate as a factor of the loss: handed over as its gradient, it would make torch import SymPy.
+        grads = torch.autograd.grad(loss * rate, list(leaves.values()))
     return loss.detach(), dict(zip(leaves, grads, strict=True))
 
 
@@ -108,6 +109,8 @@ def _tensor(array: Array) -> torch.Tensor:
         return array
     if np.issubdtype(array.dtype, np.integer):
         array = array.astype(np.int64)
+    if not array.dtype.isnative or min(array.strides, default=0) < 0:  # which torch's tensors can't be
+        array = array.astype(array.dtype.newbyteorder("="), order="C")
     with warnings.catch_warnings():
         # torch has no read-only tensors, and says so; a copy of all samples would not fit every memory.
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
