@@ -78,3 +78,13 @@ def test_a_result_that_there_is_none_of_is_a_dash(monkeypatch, tmp_path):
     (tmp_path / "spiral.json").write_text(json.dumps(found))
     marker, end = "<!-- = asked/accuracy:.2% -->", "<!-- / -->"
     assert docs.filled_exercise(f"{marker}1{end}", "spiral") == f"{marker}–{end}"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"answered": 1}', "\udcff", "[" * 100_000])
+def test_damaged_results_are_told_in_one_line(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    docs.FOUND.mkdir(parents=True)
+    (docs.FOUND / "spiral.json").write_bytes(content.encode(errors="surrogateescape"))
+    told = r"^results/exercises/spiral\.json: is damaged \(.*\); run `dvc repro --force exercise@spiral`$"
+    with pytest.raises(UserError, match=told):
+        docs.filled_exercise("<!-- = answered/accuracy:.2f -->1<!-- / -->", "spiral")

@@ -16,7 +16,8 @@ from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.exercises.outcome import as_table
-from pipeline.files import write_text
+from pipeline.files import one_line, write_text
+from pipeline.tracking import run_directory
 
 README = Path("README.md")
 COMPARISON = Path("results/comparison.md")
@@ -31,9 +32,9 @@ BLOCK = re.compile(
 
 def write() -> None:
     """Fill README.md and the pages of the exercises anew; UserError before the pipeline has run."""
-    write_text(README, filled(README.read_text(encoding="utf-8")))
+    write_text(README, filled(_text(README)))
     for page in sorted(EXERCISES.glob("*.md")):
-        write_text(page, filled_exercise(page.read_text(encoding="utf-8"), page.stem))
+        write_text(page, filled_exercise(_text(page), page.stem))
 
 
 def filled(text: str) -> str:
@@ -41,18 +42,18 @@ def filled(text: str) -> str:
     if not COMPARISON.exists():
         raise UserError(f"{COMPARISON}: no such file; run `make repro` first")
     text = fill(text, "dag", _dag())
-    return fill(text, "comparison", COMPARISON.read_text(encoding="utf-8"))
+    return fill(text, "comparison", _text(COMPARISON))
 
 
 def filled_exercise(text: str, name: str) -> str:
     """Return the page of an exercise with what it found between the markers.
 
-    Raises UserError before the pipeline has run, and for a marker that names no result.
+    Raises UserError before the pipeline has run, where what was found is damaged, and for a marker that
+    names no result.
     """
     path = FOUND / f"{name}.json"
     if not path.exists():
         raise UserError(f"{path}: no such file; run `dvc repro exercise@{name}` first")
-    found = json.loads(path.read_text(encoding="utf-8"))
 
     def value(marker: re.Match[str]) -> str:
         variant, _, place = marker["path"].partition("/")
@@ -64,7 +65,20 @@ def filled_exercise(text: str, name: str) -> str:
         lines = _BLOCKS[marker["what"]](found[marker["variant"]])
         return "\n".join([marker[1].rstrip(), *lines, ""])
 
-    return BLOCK.sub(block, VALUE.sub(value, text))
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return BLOCK.sub(block, VALUE.sub(value, text))
+    except run_directory.DAMAGES as error:
+        raise UserError(
+            f"{path}: is damaged ({one_line(error)}); run `dvc repro --force exercise@{name}`"
+        ) from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is not UTF-8 text; `git checkout HEAD -- {path}` brings it back") from error
 
 
 def _at(results: Any, place: str, name: str) -> Any:

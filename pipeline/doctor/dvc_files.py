@@ -9,28 +9,45 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import psutil
+from ruamel.yaml import YAML
 
 from pipeline.doctor.programs import call
 
-LOCK = Path("dvc.lock")
+STAGES, LOCK = Path("dvc.yaml"), Path("dvc.lock")
 TEMPORARY = Path(".dvc/tmp")
 MARKERS = re.compile(r"^(<{7}|>{7}|={7})( |$)", re.MULTILINE)
 
 
+def stages() -> Iterator[str]:
+    """Yield a line where dvc.yaml is missing or can't be read: there is no pipeline then."""
+    from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
+
+    back = f"`git checkout HEAD -- {STAGES}` brings it back"
+    if not STAGES.is_file():
+        yield f"{STAGES}: is no file; {back}"
+    elif reason := _fault(STAGES, COMPILED_MULTI_STAGE_SCHEMA):
+        yield f"{STAGES}: can't be read ({reason}); {back}"
+
+
 def lock_file() -> Iterator[str]:
-    """Yield a line where dvc.lock can't be read: DVC refuses to do anything then."""
+    """Yield a line where dvc.lock can't be read, and DVC refuses to do anything, or where it was cut off."""
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+
     if not LOCK.exists():
         return
-    committed = bool(call("git", "ls-tree", "HEAD", "--", str(LOCK)))
+    committed = call("git", "show", f"HEAD:./{LOCK}")
     back = f"git checkout HEAD -- {LOCK}" if committed else f"rm {LOCK}"
     mended = f"`{back}`, then `dvc repro` runs what it lacks, to the same bytes"
     text = LOCK.read_text(encoding="utf-8", errors="replace")
     if MARKERS.search(text):
         yield f"{LOCK}: holds the markers of a merge conflict; {mended}"
-    elif reason := _fault():
+    elif reason := _fault(LOCK, COMPILED_LOCKFILE_SCHEMA):
         yield f"{LOCK}: is not whole ({reason}); {mended}"
+    elif lost := sorted(_stages_of(committed) - _stages_of(text)):
+        yield f"{LOCK}: lacks of the last commit's stages {', '.join(lost)}; {mended}"
 
 
 def process_locks() -> Iterator[str]:
@@ -69,14 +86,20 @@ def cache() -> Iterator[str]:
             yield f"{shown}: its bytes are not those of its name; {remedy}"
 
 
-def _fault() -> str | None:
-    """Return in a few words why DVC refuses dvc.lock, as DVC itself reads it."""
+def _stages_of(text: str) -> set[str]:
+    """Return the names of the stages in a dvc.lock; none where there is no text."""
+    return set((YAML(typ="safe").load(text) or {}).get("stages", {})) if text else set()
+
+
+def _fault(path: Path, schema: Any) -> str | None:
+    """Return in a few words why DVC refuses a file, as DVC itself reads it."""
     from dvc.exceptions import DvcException
-    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
     from dvc.utils import strictyaml
 
     try:
-        strictyaml.load(str(LOCK), COMPILED_LOCKFILE_SCHEMA)
+        strictyaml.load(str(path), schema)
+    except (ValueError, RecursionError) as error:
+        return _first_line(error)
     except DvcException as error:
         cause = error.__cause__ or error
         mark = getattr(cause, "problem_mark", None)

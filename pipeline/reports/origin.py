@@ -63,8 +63,8 @@ def lock() -> dict[str, Stage]:
     try:
         found = YAML(typ="safe", pure=True).load(text)
         return TypeAdapter(dict[str, Stage]).validate_python(found["stages"])
-    except (YAMLError, ValidationError, KeyError, TypeError) as error:
-        reading.refuse(LOCK, str(error).splitlines()[0])
+    except (YAMLError, ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reading.refuse(LOCK, next(iter(str(error).splitlines()), type(error).__name__))
 
 
 def data(stages: Mapping[str, Stage]) -> list[File]:

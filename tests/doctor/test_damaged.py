@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import machine
 from pipeline.commands import doctor
+from tests.tracking.repositories import git
 
 
 @pytest.fixture(autouse=True)
@@ -25,6 +26,27 @@ def test_a_directory_in_the_place_of_a_file(name: str, capsys: pytest.CaptureFix
     said = examined(capsys)
     assert f"{name}: " in said
     assert "requirements/runtime.txt: is missing" in said
+
+
+@pytest.mark.parametrize("content", [None, "stages: [", "stages:\n  a: 1\n", "\0"])
+def test_a_pipeline_that_is_none(content: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    if content:
+        Path("dvc.yaml").write_text(content)
+    (line,) = (line for line in examined(capsys).splitlines() if line.startswith("dvc.yaml: "))
+    assert line.endswith("; `git checkout HEAD -- dvc.yaml` brings it back")
+
+
+def test_a_lock_file_cut_off_after_a_whole_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    lock = Path("dvc.lock")
+    lock.write_text("schema: '2.0'\nstages:\n  a:\n    cmd: a\n  b:\n    cmd: b\n")
+    git("init", "-q")
+    git("add", "dvc.lock")
+    git("commit", "-qm", "whole")
+    assert "dvc.lock: " not in examined(capsys)
+    lock.write_text(lock.read_text().partition("  b:")[0])
+    assert "dvc.lock: lacks of the last commit's stages b; `git checkout HEAD -- dvc.lock`" in examined(
+        capsys
+    )
 
 
 @pytest.mark.parametrize("content", ['{"write": {"a": {"pid": 1e999}}}', "[" * 100_000])
