@@ -4,11 +4,13 @@ pip-audit and what it needs are installed into an environment of their own for t
 of what they judge.
 """
 
+import json
 import subprocess
 import sys
 import tempfile
 import venv
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 LOCKS = ("runtime.txt", "development.txt")
@@ -27,13 +29,32 @@ def main() -> int:
             return _unreached(done)
         locks = [part for name in LOCKS for part in ("--requirement", str(HERE / name))]
         # Every version is pinned: there is nothing to resolve, and so nothing to install.
-        done = _call(
-            [python, "-m", "pip_audit", "--disable-pip", "--no-deps", "--progress-spinner=off", *locks]
-        )
-        if done.returncode and any(word in done.stderr for word in UNREACHED):
-            return _unreached(done)
-    print(done.stdout + done.stderr, end="")
-    return done.returncode
+        options = ["--disable-pip", "--no-deps", "--progress-spinner=off", "--format=json"]
+        done = _call([python, "-m", "pip_audit", *options, *locks])
+    if done.returncode and any(word in done.stderr for word in UNREACHED):
+        return _unreached(done)
+    try:
+        return report(json.loads(done.stdout)["dependencies"])
+    except (ValueError, KeyError, TypeError):
+        print(done.stdout + done.stderr, end="", file=sys.stderr)
+        return done.returncode or 2
+
+
+def report(dependencies: list[dict[str, Any]]) -> int:
+    """Print what pip-audit found of each; 2 where it could ask for some of them, or all, in vain."""
+    skipped = [each["name"] for each in dependencies if "skip_reason" in each]
+    holes = 0
+    for each in dependencies:
+        for hole in each.get("vulns", ()):
+            fixed = ", ".join(hole.get("fix_versions", ())) or "no version yet"
+            print(f"{each['name']} {each['version']}: {hole['id']}, mended in {fixed}")
+            holes += 1
+    asked = len(dependencies) - len(skipped)
+    print(f"audit: {holes} known holes in {asked} of {len(dependencies)} pinned versions")
+    if skipped:
+        named = f"{', '.join(skipped[:3])}{' …' if len(skipped) > 3 else ''}"
+        print(f"error: audit: nobody answers for {len(skipped)} of them: {named}", file=sys.stderr)
+    return 1 if holes else 2 if skipped else 0
 
 
 def _call(command: list[str]) -> "subprocess.CompletedProcess[str]":

@@ -17,7 +17,7 @@ Next:
   make demo        draw a digit, and see three networks read it
   make report      all of it in one file to send, results/report.html
   make reproduce   prove that every output can be made again, to the bit
-In the environment (`source .venv/bin/activate`), prove one run, or change something:
+In the environment (`source .venv/bin/activate`), prove a run or change something:
   python -m pipeline verify two_layer-manual
   dvc exp run -S train.two_layer.learning_rate=0.02
   dvc metrics diff --targets results/evaluation.json"""
