@@ -72,6 +72,21 @@ def test_scaling_and_shear_leave_the_centre_and_are_as_strong_as_told(field: str
     assert np.abs(found[..., 13:15, 13:15]).max() <= 0.1
 
 
+def test_all_affine_moves_together_are_scaling_then_rotation_then_shear_then_shift() -> None:
+    most = Distortion(rotation=40, scaling=0.3, shear=0.5, shift=3)
+    found = distorter(most).places(5)
+    drawn = 2 * np.random.default_rng(0).random((5, 6), np.float32).astype(np.float64) - 1
+    centre = (SIDE - 1) / 2
+    pixels = np.stack(np.meshgrid(np.arange(SIDE), np.arange(SIDE), indexing="ij")).reshape(2, -1) - centre
+    for places, (turn, tall, wide, lean, down, right) in zip(found, drawn, strict=True):
+        angle = np.deg2rad(40) * turn
+        scaling = np.diag([1 + 0.3 * tall, 1 + 0.3 * wide])
+        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shear = np.array([[1, 0], [0.5 * lean, 1]])
+        expected = shear @ rotation @ scaling @ pixels + 3 * np.array([[down], [right]]) + centre
+        np.testing.assert_allclose(places, expected, atol=1e-4)
+
+
 def test_elastic_moves_are_smooth_without_a_preferred_direction_and_grow_with_alpha() -> None:
     found = moves(Distortion(elasticity=34, smoothness=4))
     assert 0.5 < np.abs(found).mean() < 4

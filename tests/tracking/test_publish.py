@@ -156,6 +156,28 @@ def test_a_run_published_by_halves_is_not_taken_for_complete(
     assert sorted(run.info.status for run in runs(client, "softmax-manual")) == ["FAILED", "FINISHED"]
 
 
+def test_a_run_is_finished_only_when_it_can_be_recognised(
+    client: Any, leave_run: Leave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[tuple[str, str]] = []
+
+    def noting(name: str) -> Callable[..., Any]:
+        original = getattr(MlflowClient, name)
+
+        def noted(self: MlflowClient, run_id: str, what: str, *others: Any, **named: Any) -> Any:
+            order.append((name, what))
+            return original(self, run_id, what, *others, **named)
+
+        return noted
+
+    for name in ("set_tag", "set_terminated"):
+        monkeypatch.setattr(MlflowClient, name, noting(name))
+    leave_run()
+    publish_missing(RESULTS)
+    # A kill between the two leaves a run that is RUNNING, and not one that is FINISHED and unknown.
+    assert order == [("set_tag", "fingerprint"), ("set_terminated", "FINISHED")]
+
+
 def test_another_content_is_another_run(client: Any, leave_run: Leave) -> None:
     leave_run()
     publish_missing(RESULTS)
