@@ -1,4 +1,4 @@
-"""The one exception whose message is meant for the user and not for the developer."""
+"""What is told of an error: the one exception whose message is meant for the user, and others in brief."""
 
 
 class UserError(Exception):
@@ -7,3 +7,8 @@ class UserError(Exception):
     The message is one line that names the file, field or address, the value found, and the
     remedy. Commands print it without a traceback and exit with status 2.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type where there is no message."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

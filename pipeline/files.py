@@ -17,19 +17,22 @@ from pipeline.errors import UserError
 # What is being written is named so: the number is its writer's process.
 TEMPORARY = re.compile(r"\.(\d+)(\.new|\.old)?\.tmp$")
 ROOM, RIGHTS = "make room there, then run it again", "make it writable, then run it again"
-# What to do about a disk that takes no more, by the number of the error.
+FOLDER = "a file stands where a folder belongs; move it away, then run it again"
+# What to do about a place that takes nothing, by the number of the error.
 REMEDIES = {
     errno.ENOSPC: ROOM,
     errno.EDQUOT: ROOM,
     errno.EROFS: RIGHTS,
     errno.EACCES: RIGHTS,
     errno.EPERM: RIGHTS,
+    errno.EEXIST: FOLDER,
+    errno.ENOTDIR: FOLDER,
 }
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn a full disk, or one that can't be written, into a UserError that names `path` and the remedy."""
+    """Turn a full disk, or a place that takes no file, into a UserError that names `path` and the remedy."""
     try:
         yield
     except OSError as error:

@@ -199,11 +199,19 @@ def test_the_next_writer_of_a_file_removes_what_a_killed_one_left(folder):
     assert listed(folder) == {"file"}
 
 
+@pytest.mark.parametrize("place", ["file/new", "file/folder/new"])
+def test_a_file_where_a_folder_belongs_is_told_with_the_remedy(tmp_path, place):
+    (tmp_path / "file").write_bytes(b"in the way")
+    with pytest.raises(UserError, match=files.FOLDER):
+        files.write_bytes(tmp_path / place, b"new")
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (OSError(errno.ENOSPC, "No space left"), f"output: No space left; {files.ROOM}"),
         (OSError(errno.EACCES, "Permission denied", "a"), f"a: Permission denied; {files.RIGHTS}"),
+        (OSError(errno.EEXIST, "File exists", "a"), f"a: File exists; {files.FOLDER}"),
         (OSError(errno.ENOENT, "No such file", "a"), "a: No such file"),
         # No file's: nothing of output is said.
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), f"[Errno {errno.ECONNREFUSED}] refused"),

@@ -12,7 +12,6 @@ from PIL import Image
 from scipy import ndimage
 
 Floats = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 SIDE, BOX = 28, 20
 # MNIST's centre of mass is pixel 14 of 0 to 27, to half a pixel: its test images have 14.0 on average.

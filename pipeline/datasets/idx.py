@@ -4,12 +4,8 @@ Big-endian throughout: 0, 0, the type's code, the number of dimensions, each dim
 32-bit integer, and the elements with the last index running fastest.
 """
 
-import io
 import math
-import os
 import struct
-from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -20,51 +16,38 @@ UNSIGNED_BYTE = 0x08
 SHOWN, LARGEST = 8, 10**30
 
 
-def read_idx(path: Path, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Read a file of unsigned bytes; return a read-only uint8 array of the file's own dimensions.
-
-    Raises UserError naming the file and what was found where it is missing, is no IDX file of unsigned
-    bytes, is shorter or longer than its header says, or has another shape than the one asked for.
-    """
-    try:
-        with path.open("rb") as file:
-            return _read(file, os.fstat(file.fileno()).st_size, str(path), shape)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; `dvc repro fetch` brings the file") from error
-
-
 def parse_idx(data: bytes, name: str, *, shape: tuple[int, ...] | None = None) -> np.ndarray:
-    """Return the content of an IDX file like `read_idx`; `name` stands for the file in messages."""
-    return _read(io.BytesIO(data), len(data), name, shape)
+    """Return the content of an IDX file of unsigned bytes: a read-only uint8 array of its own dimensions.
 
-
-def _read(file: IO[bytes], size: int, name: str, shape: tuple[int, ...] | None) -> np.ndarray:
-    found = _dimensions(file, name)
+    Raises UserError with `name`, which stands for the file, and what was found where that is no IDX file of
+    unsigned bytes, is shorter or longer than its header says, or has another shape than the one asked for.
+    """
+    found = _dimensions(data, name)
     if shape is not None and found != shape:
         raise UserError(f"{name}: holds {_times(found)} elements where {_times(shape)} were expected")
-    # Before anything is read: a header can claim 2^32 elements in each dimension.
-    expected = file.tell() + math.prod(found)
-    if size != expected:
-        fault = "is cut short" if size < expected else "has trailing bytes"
+    # Before anything is allocated: a header can claim 2^32 elements in each dimension.
+    header = 4 + 4 * len(found)
+    expected = header + math.prod(found)
+    if len(data) != expected:
+        fault = "is cut short" if len(data) < expected else "has trailing bytes"
         says = expected if expected < LARGEST else "over 10³⁰"
-        raise UserError(f"{name}: {fault}: {size} bytes where its header ({_times(found)}) says {says}")
+        raise UserError(f"{name}: {fault}: {len(data)} bytes where its header ({_times(found)}) says {says}")
     try:
-        return np.frombuffer(file.read(), np.uint8).reshape(found)
+        return np.frombuffer(data, np.uint8, offset=header).reshape(found)
     except ValueError as error:  # too many dimensions for NumPy, or one of 0 beside others that are too large
         raise UserError(f"{name}: its header ({_times(found)}) is that of no array") from error
 
 
-def _dimensions(file: IO[bytes], name: str) -> tuple[int, ...]:
-    magic = file.read(4)
+def _dimensions(data: bytes, name: str) -> tuple[int, ...]:
+    magic = data[:4]
     if len(magic) < 4 or magic[:3] != bytes([0, 0, UNSIGNED_BYTE]) or magic[3] == 0:
         raise UserError(
             f"{name}: starts with {magic.hex() or 'nothing'}, not with 000008 and a number of dimensions: "
             "no IDX file of unsigned bytes (is it still compressed?)"
         )
-    packed = file.read(4 * magic[3])
-    if len(packed) < 4 * magic[3]:
+    if len(data) < 4 + 4 * magic[3]:
         raise UserError(f"{name}: is cut short: it ends inside its header of {magic[3]} dimensions")
-    return struct.unpack(f">{magic[3]}I", packed)
+    return struct.unpack_from(f">{magic[3]}I", data, offset=4)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -15,6 +15,7 @@ import psutil
 from ruamel.yaml import YAML
 
 from pipeline.doctor.programs import call
+from pipeline.errors import first_line
 
 STAGES, LOCK = Path("dvc.yaml"), Path("dvc.lock")
 TEMPORARY = Path(".dvc/tmp")
@@ -99,16 +100,12 @@ def _fault(path: Path, schema: Any) -> str | None:
     try:
         strictyaml.load(str(path), schema)
     except (ValueError, RecursionError) as error:
-        return _first_line(error)
+        return first_line(error)
     except DvcException as error:
         cause = error.__cause__ or error
         mark = getattr(cause, "problem_mark", None)
-        return f"no YAML in line {mark.line + 1}" if mark else _first_line(getattr(error, "exc", cause))
+        return f"no YAML in line {mark.line + 1}" if mark else first_line(getattr(error, "exc", cause))
     return None
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _runs_dvc(process: psutil.Process) -> bool:

@@ -36,6 +36,8 @@ class Claim:
     value: float
     low: float
     high: float
+    is_statement: bool = False
+    """Whether the number stands for yes, 1, or no, 0."""
 
     @property
     def holds(self) -> bool:
@@ -45,6 +47,8 @@ class Claim:
     @property
     def allowed(self) -> str:
         """Where the number must lie, in words."""
+        if self.is_statement:
+            return "yes"
         if self.low == self.high:
             return f"{self.low:.12g}"
         if math.isinf(self.low):
@@ -56,6 +60,8 @@ class Claim:
     @property
     def found(self) -> str:
         """The number, to as many digits as it takes to see where it lies."""
+        if self.is_statement:
+            return "yes" if self.value else "no"
         return f"{self.value:.3g}" if math.isinf(self.low) or math.isinf(self.high) else f"{self.value:.9g}"
 
     @property
@@ -76,7 +82,7 @@ def at_least(says: str, value: float, bound: float) -> Claim:
 
 def is_true(says: str, value: object) -> Claim:
     """Claim that something is so."""
-    return Claim(says, float(bool(value)), 1.0, 1.0)
+    return Claim(says, float(bool(value)), 1.0, 1.0, is_statement=True)
 
 
 def published(says: str, value: float, number: float, tolerance: float) -> Claim:

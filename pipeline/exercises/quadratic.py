@@ -45,8 +45,8 @@ ANSWER = (
     "How many iterations it takes follows from the eigenvalues too, and 30 are far too few for 5 points as "
     "for 10; in raw units the same share of the loss is a larger error where y reaches 100."
 )
-ASKED = "features 1, x and x² as they are: it diverges"
-ANSWERED = "features and target standardised, a bias of its own: it converges"
+ASKED = "features 1, x and x² as they are"
+ANSWERED = "features and target standardised, a bias of its own"
 RECIPE = QuadraticParams(
     seed=0,
     points=5,

@@ -25,7 +25,7 @@ class Described(NamedTuple):
 _ERRORS = (
     *("metrics.`test/error`", "metrics.`test/error_low`", "metrics.`test/error_high`"),
     *("metrics.`validation/error`", "metrics.`test/log_loss`"),
-    *("attributes.`Models`", "tags.`verified`"),
+    *("attributes.`Models`", "tags.`verified`", "tags.`dvc.exp.name`"),
 )
 
 EXPERIMENTS = {

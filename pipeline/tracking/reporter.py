@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import first_line
 from pipeline.tracking import store
 
 # How long a stage waits, when it is done, for a publisher that gives no sign of progress: one that
@@ -84,7 +85,7 @@ def reporting(name: str, *, experiment: str) -> Iterator[Report]:
     try:
         yield report
     except BaseException as error:
-        report.close("KILLED" if _is_end_of_process(error) else "FAILED", _first_line(error))
+        report.close("KILLED" if _is_end_of_process(error) else "FAILED", first_line(error))
         raise
     report.close("FAILED", "the stage left no run directory")
 
@@ -106,10 +107,6 @@ def _is_end_of_process(error: BaseException) -> bool:
     if isinstance(error, SystemExit):
         return isinstance(error.code, int) and error.code >= 128
     return isinstance(error, KeyboardInterrupt)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _start_publisher(stdin: int, stdout: int, stderr: int | None) -> "subprocess.Popen[bytes]":

@@ -33,8 +33,10 @@ def find(client: MlflowClient, wanted: str) -> Run:
 
 
 def words(run: Run) -> str:
-    """Return the run's name and the beginning of its id."""
-    return f"{run.info.run_name} ({run.info.run_id[:SHOWN]})"
+    """Return the run's name, the beginning of its id and the DVC experiment that it belongs to, if any."""
+    experiment = run.data.tags.get("dvc.exp.name")
+    of = f" of the experiment {experiment}" if experiment else ""
+    return f"{run.info.run_name} ({run.info.run_id[:SHOWN]}{of})"
 
 
 def _of_id(client: MlflowClient, wanted: str) -> Run | None:

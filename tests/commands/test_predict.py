@@ -135,7 +135,8 @@ def test_97_of_100_test_images_are_right_rescaled_moved_inverted_as_png_and_as_j
     folder = trained.train(tmp_path)
     monkeypatch.chdir(folder)
     images, labels = (
-        idx.read_idx(folder / f"data/raw/t10k-{kind}-ubyte") for kind in ("images-idx3", "labels-idx1")
+        idx.parse_idx((folder / f"data/raw/t10k-{kind}-ubyte").read_bytes(), kind)
+        for kind in ("images-idx3", "labels-idx1")
     )
     rng = np.random.default_rng(3)
     names = []

@@ -52,6 +52,7 @@ def test_a_claim_says_what_is_allowed_and_what_was_found():
     assert [claim.allowed for claim in claims] == ["at most 1e-12", "at least 0.97", "1.0969185 to 1.0969195"]
     assert claims[0].found == "0.25"
     assert published("a", 1 / 3, 1.0, 0.1).found == "0.333333333"
+    assert (is_true("a", True).found, is_true("a", 0).found, is_true("a", 0).allowed) == ("yes", "no", "yes")
 
 
 def test_what_fails_is_named_in_one_line_with_what_was_found_and_what_is_allowed():

@@ -272,7 +272,7 @@ def test_a_damaged_idx_file_is_refused_before_it_is_read(clone, happened, damage
     plant, says = DAMAGES[damage]
     (clone.raw / LABELS).write_bytes(plant(clone.published.content[LABELS]))
     with pytest.raises(UserError) as caught:
-        idx.read_idx(clone.raw / LABELS)
+        idx.parse_idx((clone.raw / LABELS).read_bytes(), LABELS)
     assert says in str(caught.value)
     (clone.folder / "params.yaml").write_bytes((REPOSITORY / "params.yaml").read_bytes())
     ended = stage(clone.folder, "normalize")

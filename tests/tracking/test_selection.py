@@ -87,3 +87,11 @@ def test_a_deleted_run_is_named_with_the_command_that_restores_it(client: Any, c
     wanted = create()
     client.delete_run(wanted)
     assert refusal(client, wanted).endswith(f"`mlflow runs restore --run-id {wanted}` brings it back")
+
+
+def test_a_run_of_a_dvc_experiment_is_told_from_the_workspaces_own(client: Any, create: Create) -> None:
+    run, short = create(), slice(selection.SHOWN)
+    assert selection.words(client.get_run(run)) == f"softmax-manual ({run[short]})"
+    client.set_tag(run, "dvc.exp.name", "loyal-gibe")
+    told = f"softmax-manual ({run[short]} of the experiment loyal-gibe)"
+    assert selection.words(client.get_run(run)) == told

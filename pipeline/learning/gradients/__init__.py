@@ -5,14 +5,14 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from pipeline.learning.arrays import Array, Buffers, Params
 from pipeline.learning.losses import Reduction
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import Penalty
 
-NAMES = ("manual", "autograd", "numeric")
+TRAINABLE = ("manual", "autograd")
+NAMES = (*TRAINABLE, "numeric")
 
 
 class Engine(Protocol):
@@ -88,9 +88,9 @@ def get(name: str) -> Engine:
 
 
 def get_trainable(name: str) -> TrainingEngine:
-    """Return the engine of this name to train with: manual or autograd."""
-    if name == "numeric":
-        raise ValueError("gradient 'numeric': two evaluations a weight are too slow to train with")
+    """Return the engine of this name to train with; ValueError lists those there are."""
+    if name not in TRAINABLE:
+        raise ValueError(f"gradient {name!r}: choose {' or '.join(TRAINABLE)} to train with")
     return cast(TrainingEngine, get(name))
 
 
@@ -104,7 +104,7 @@ def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
     if len(X) == 0:
         raise ValueError("no samples: their mean loss is no number")
     if model.LOSS.takes_labels:
-        if not array_namespace(y).isdtype(y.dtype, "integral"):
+        if not _holds_integers(y):
             raise ValueError(f"labels of type {y.dtype}: expected integers")
         if y.ndim != 1 or len(y) != len(X):
             raise ValueError(f"labels of shape {tuple(y.shape)}: expected ({len(X)},)")
@@ -113,3 +113,11 @@ def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
             raise ValueError(f"labels from {int(y.min())} to {int(y.max())}: expected 0 to {outputs - 1}")
     elif tuple(y.shape) != (len(X), outputs):
         raise ValueError(f"targets of shape {tuple(y.shape)}: expected ({len(X)}, {outputs})")
+
+
+def _holds_integers(array: Array) -> bool:
+    if isinstance(array, np.ndarray):
+        return np.issubdtype(array.dtype, np.integer)
+    from array_api_compat import array_namespace  # which takes longer to import than ten training steps
+
+    return bool(array_namespace(array).isdtype(array.dtype, "integral"))
