@@ -1,6 +1,5 @@
 """What makes the manual engine fast, taken back: one thing at a time, to see what it gains."""
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,15 @@ from pipeline.learning.gradients import manual
 
 def reused_arrays() -> None:
     """Allocate the result of every operation."""
-    training.Workspace = lambda dtype: arrays.fresh
+
+    class Fresh:
+        def __init__(self, dtype: Any) -> None:
+            self.lend = lambda name, array: None
+
+        def __call__(self, name: str, *shape: int) -> None:
+            return arrays.fresh(name, *shape)
+
+    training.Workspace = Fresh
 
 
 def single_copy() -> None:
@@ -38,17 +45,30 @@ def fused_penalty() -> None:
     """Add the penalty to the gradients in a pass of its own."""
     step = sgd.Momentum.step
 
-    def apart(self: Any, params: Any, downhill: Any, shrinkage: float, buffer: Any) -> None:
-        for name in sgd.penalty.weights(params):
-            downhill[name] += shrinkage * params[name]
-        step(self, params, downhill, 0.0, buffer)
+    def apart(self: Any, downhill: Any, shrinkage: float) -> None:
+        for penalised, moving in self._moving:
+            for name, value in moving.values.items() if penalised else ():
+                downhill[name] += shrinkage * value
+        step(self, downhill)
 
     sgd.Momentum.step = apart
 
 
-def blocks() -> None:
-    """Update a whole array with one operation, then with the next."""
-    manual.CACHED = sys.maxsize
+def one_product() -> None:
+    """Update by an operation for each term of the new velocity."""
+
+    def terms(self: Any, downhill: Any, step: Any) -> None:
+        for name, place in self.downhill.items():
+            if downhill[name] is not place:
+                place[:] = downhill[name]
+        velocity, value, gradient, scratch = self._rows
+        velocity *= step.momentum
+        velocity -= gradient
+        if step.shrinkage:
+            velocity -= np.multiply(value, step.shrinkage, out=scratch)
+        value += velocity
+
+    manual.Moving.step = terms
 
 
 def float32() -> None:
@@ -77,5 +97,5 @@ STEPS: dict[str, Callable[[], None]] = {
     "single-copy": single_copy,
     "rate-at-the-start": rate_at_the_start,
     "fused-penalty": fused_penalty,
-    "blocks": blocks,
+    "one-product": one_product,
 }

@@ -38,7 +38,8 @@ def runs() -> Iterator[str]:
         digest = lineage.dvc_hash(directory)
         stage, known = recorded.get(directory.as_posix(), ("", digest))
         if digest != known:
-            yield f"{directory}: its files are not those that {LOCK} knows; `dvc repro {stage}`"
+            remedies = f"`dvc checkout --force {directory}` brings those back, `dvc repro {stage}` makes them"
+            yield f"{directory}: its files are not those that {LOCK} knows; {remedies}"
         elif fault := _fault(directory):
             yield fault
         elif measured.get(directory.name, fingerprint := run_directory.fingerprint(directory)) != fingerprint:

@@ -36,6 +36,10 @@ class Workspace:
             self._arrays[key] = np.empty(shape, self._dtype)
         return self._arrays[key]
 
+    def lend(self, name: str, array: np.ndarray) -> None:
+        """Hand out this array under the name, wherever it is asked for in its shape."""
+        self._arrays[name, array.shape] = array
+
 
 def matmul(A: Array, B: Array, out: Array | None = None) -> Array:
     """A (N, K) times B (K, M): (N, M)."""
@@ -82,7 +86,8 @@ def log_softmax(scores: Array, out: Array | None = None) -> Array:
     """Log-probabilities of the classes, scores (N, C): (N, C). The shift keeps exp from overflowing."""
     if hasattr(scores, "log_softmax"):  # torch's own is one operation, forward and backward
         return scores.log_softmax(1)
-    shifted = np.subtract(scores, scores.max(axis=1, keepdims=True), out=out)
+    largest = scores.T.copy().max(axis=0)[:, None]  # NumPy's loop along a short row takes three times as long
+    shifted = np.subtract(scores, largest, out=out)
     log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return np.subtract(shifted, log_sum, out=out)
 

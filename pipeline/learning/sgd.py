@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from pipeline.learning import penalty
-from pipeline.learning.arrays import Array, Buffers, Params, fresh
+from pipeline.learning.arrays import Params, Workspace
 from pipeline.learning.gradients import Step, TrainingEngine
 
 # Blocks in a window: enough to mix samples from everywhere, few enough to be long.
@@ -82,25 +82,30 @@ def windows(samples: int, window: int, rng: np.random.Generator) -> Iterator[np.
 class Momentum:
     """Gradient descent with heavy-ball momentum (Polyak 1964) and an L2 penalty; see `gradients.Step`."""
 
-    def __init__(self, engine: TrainingEngine, params: Params, momentum: float) -> None:
-        self._descend = engine.descend
-        self._momentum = momentum
-        self._velocity: dict[str, Array] = {name: value * 0 for name, value in params.items()}
-
-    def step(
-        self,
-        params: Params,
-        downhill: Params,
-        shrinkage: float = 0.0,
-        buffer: Buffers = fresh,
+    def __init__(
+        self, engine: TrainingEngine, params: Params, momentum: float, workspace: Workspace | None = None
     ) -> None:
+        """Take the parameters over: from here on `params` holds the arrays that the steps update.
+
+        `workspace` is the one that gradients are computed in: they then are where the steps read them.
+        """
+        self._momentum = momentum
+        weights = {name: params[name] for name in penalty.weights(params)}
+        biases = {name: value for name, value in params.items() if name not in weights}
+        self._moving = [
+            (penalised, engine.moving(each)) for each, penalised in ((weights, True), (biases, False)) if each
+        ]
+        for _, moving in self._moving:
+            params.update(moving.values)
+            if workspace is not None:
+                for name, place in moving.downhill.items():
+                    workspace.lend(f"d{name}", place)
+
+    def step(self, downhill: Params, shrinkage: float = 0.0) -> None:
         """Update the parameters in place.
 
         `downhill` is the learning rate times the gradient without the penalty's; `shrinkage` is that rate
         times the penalty's.
         """
-        bare, penalised = Step(self._momentum), Step(self._momentum, shrinkage)
-        weights = penalty.weights(params)
-        for name, velocity in self._velocity.items():
-            step = penalised if name in weights else bare
-            self._descend(params[name], velocity, downhill[name], step, buffer)
+        for penalised, moving in self._moving:
+            moving.step(downhill, Step(self._momentum, shrinkage if penalised else 0.0))

@@ -77,7 +77,9 @@ def fit(
     settings: Settings,
     observe: Callable[[Row], None] = lambda row: None,
 ) -> Trained:
-    """Train `params` in place and return those of the epoch with the highest validation accuracy.
+    """Train `params` and return those of the epoch with the highest validation accuracy.
+
+    `params` is left with those of the last epoch, in arrays of the engine's own.
 
     `observe` is called with every epoch's row: epoch, train/loss (mean over the epoch's minibatches,
     penalty included, each before its update), train/accuracy (on as many first training samples as
@@ -85,8 +87,8 @@ def fit(
     learning_rate (of the last update). Of equal epochs the first is the best. Raises DivergedError.
     """
     check_batch(model, params, train.X, train.y)  # once, and no minibatch again
-    optimiser = Momentum(engine, params, settings.momentum)
     workspace = Workspace(train.X.dtype)
+    optimiser = Momentum(engine, params, settings.momentum, workspace)
     glance = train.first(len(validation.y))
     history: list[Row] = []
     first_layer = params[weights(params)[0]]
@@ -106,7 +108,7 @@ def fit(
                 raise DivergedError(_diagnosis(value, epoch, step, previous))
             if epoch == 1 and step == 0:
                 limit = DIVERGENCE_FACTOR * value
-            optimiser.step(params, downhill, rate * settings.penalty.shrinkage(len(y)), workspace)
+            optimiser.step(downhill, rate * settings.penalty.shrinkage(len(y)))
             total += value
         validation_loss, validation_accuracy = assess(model, params, validation)
         if not validation_loss <= limit:  # the loss of a minibatch is from before its update

@@ -147,6 +147,13 @@ def test_a_workspace_hands_out_one_array_for_each_name_and_shape_and_fresh_hands
     assert arrays.fresh("scores", 4, 3) is None
 
 
+def test_a_workspace_hands_out_what_it_was_lent() -> None:
+    workspace, lent = Workspace(np.dtype(np.float32)), np.zeros((4, 3), np.float32)
+    workspace.lend("dW", lent)
+    assert workspace("dW", 4, 3) is lent
+    assert workspace("dW", 3, 4) is not lent
+
+
 def test_two_workspaces_share_no_memory() -> None:
     assert not np.shares_memory(Workspace(np.float64)("a1", 2, 2), Workspace(np.float64)("a1", 2, 2))
 

@@ -23,6 +23,7 @@ from tests.repositories import REPOSITORY, Repository
 
 # Where pictures of what the tests see are kept: a folder that git ignores, unless told otherwise.
 SCREENSHOTS = Path(os.environ.get("GRADLINE_SCREENSHOTS", REPOSITORY / "results/screenshots"))
+REVIEW = REPOSITORY / "docs/review.md"
 SIZE = {"width": 1440, "height": 900}
 # Its assistant would cover a quarter of the page.
 WITHOUT_ASSISTANT = """
@@ -102,7 +103,9 @@ def at(address: str, run, tab: str = "") -> str:
 
 
 def keep(page: Page, name: str) -> None:
-    """Keep a picture of what is seen, once nothing moves any more."""
+    """Keep a picture of what is seen, once nothing moves any more; in the docs, only where they show it."""
+    if "GRADLINE_SCREENSHOTS" in os.environ and f"/{name}.png)" not in REVIEW.read_text(encoding="utf-8"):
+        return
     page.wait_for_timeout(500)
     # Where the artifact lies on this machine is nobody's business.
     page.get_by_text(re.compile("^Path:")).evaluate_all("found => found.forEach(e => e.style.opacity = 0)")

@@ -46,6 +46,18 @@ class Step:
     """Of the L2 penalty's gradient: learning rate times 2c where the penalty is c·Σθ²."""
 
 
+class Moving(Protocol):
+    """Parameters that are trained together, with their velocities, which begin as zeros."""
+
+    values: Params
+    """The parameters themselves, updated in place."""
+    downhill: Params
+    """Where their gradients are best written, so that a step needn't copy them; empty if that's anywhere."""
+
+    def step(self, downhill: Params, step: Step) -> None:
+        """Take a step; `downhill` is the learning rate times the gradient without the penalty's."""
+
+
 class TrainingEngine(Engine, Protocol):
     """An engine that can train: it works on arrays of its own, unchecked, and in place."""
 
@@ -64,11 +76,8 @@ class TrainingEngine(Engine, Protocol):
         The factor costs nothing here: the backward pass is linear in the gradient of the scores.
         """
 
-    def descend(self, value: Array, velocity: Array, downhill: Array, step: Step, buffer: Buffers) -> None:
-        """Take a step of one parameter and its velocity, in place; `downhill` is the rate times the gradient.
-
-        The velocity begins as zeros; its sign is the engine's own.
-        """
+    def moving(self, params: Params) -> Moving:
+        """Return native parameters as ones that can be trained: the same arrays, or copies."""
 
     def to_native(self, array: np.ndarray, device: str) -> Array:
         """Return the array in the type that this engine computes with, on the device."""

@@ -68,22 +68,33 @@ def _differentiate(
     return loss.detach(), dict(zip(leaves, grads, strict=True))
 
 
-def descend(
-    value: torch.Tensor, velocity: torch.Tensor, downhill: torch.Tensor, step: Step, buffer: Buffers
-) -> None:
-    """Take the step, in place, by torch's fused kernel. See `gradients.TrainingEngine`."""
-    sgd(
-        [value],
-        [downhill],
-        [velocity],  # torch's is the negative of `Step`'s: it is subtracted
-        momentum=step.momentum,
-        weight_decay=step.shrinkage,
-        lr=1.0,  # it is in `downhill` and in the shrinkage already
-        dampening=0.0,
-        nesterov=False,
-        maximize=False,
-        fused=True,
-    )
+class Moving:
+    """Parameters in descent by torch's fused kernel; see `gradients.Moving`."""
+
+    def __init__(self, params: Params) -> None:
+        self.values, self.downhill = dict(params), dict[str, Array]()
+        # torch's is the negative of `Step`'s: it is subtracted.
+        self._velocities: list[torch.Tensor | None] = [torch.zeros_like(value) for value in params.values()]
+
+    def step(self, downhill: Params, step: Step) -> None:
+        """Take the step. See `gradients.Moving`."""
+        sgd(
+            list(self.values.values()),
+            [downhill[name] for name in self.values],
+            self._velocities,
+            momentum=step.momentum,
+            weight_decay=step.shrinkage,
+            lr=1.0,  # it is in `downhill` and in the shrinkage already
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            fused=True,
+        )
+
+
+def moving(params: Params) -> Moving:
+    """Return the tensors as ones that can be trained. See `gradients.TrainingEngine`."""
+    return Moving(params)
 
 
 def to_native(array: np.ndarray, device: str) -> torch.Tensor:

@@ -10,9 +10,6 @@ from pipeline.learning.losses import Reduction, scale
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import NONE, Penalty
 
-# Numbers of an array that are updated at a time: more blocks cost more calls, fewer leave the cache.
-CACHED = 65_536
-
 
 def loss_and_grads(
     model: Model,
@@ -50,20 +47,49 @@ def differentiate(
     return loss * factor, model.backward(params, X, hidden, dscores, buffer)
 
 
-def descend(
-    value: np.ndarray, velocity: np.ndarray, downhill: np.ndarray, step: Step, buffer: Buffers
-) -> None:
-    """Take the step, in place. See `gradients.TrainingEngine`."""
-    # Rows that the processor's second-level cache holds until the last operation on them.
-    rows = max(1, CACHED // (value.size // len(value)))
-    for start in range(0, len(value), rows):
-        block = slice(start, start + rows)
-        w, v, d = value[block], velocity[block], downhill[block]
-        v *= step.momentum
-        v -= d  # and d stays as it was: what isn't written needn't go back to memory
-        if step.shrinkage:
-            v -= np.multiply(w, step.shrinkage, out=buffer("descent", *w.shape))
-        w += v
+class Moving:
+    """Parameters in descent, of any shapes; see `gradients.Moving`.
+
+    Two velocities v, the parameters θ and their gradient d are the rows of one array. So the new velocity is
+    a product, [μ, -s, -1]·[v; θ; d], which reads each once, where an operation each for μ·v, v - d, s·θ and
+    their difference would go through memory four times. A product can't be written over what it reads: each
+    new velocity goes where the one before last was.
+    """
+
+    def __init__(self, params: Params) -> None:
+        sizes = [value.size for value in params.values()]
+        self._rows = np.zeros((4, sum(sizes)), np.result_type(*params.values()))
+        self._first_is_newest = True
+
+        def arranged(row: np.ndarray) -> Params:
+            parts = np.split(row, np.cumsum(sizes)[:-1])
+            return {
+                name: part.reshape(value.shape)
+                for (name, value), part in zip(params.items(), parts, strict=True)
+            }
+
+        self.values, self.downhill = arranged(self._rows[1]), arranged(self._rows[2])
+        for name, value in params.items():
+            self.values[name][:] = value
+
+    def step(self, downhill: Params, step: Step) -> None:
+        """Take the step. See `gradients.Moving`."""
+        for name, place in self.downhill.items():
+            if downhill[name] is not place:
+                place[:] = downhill[name]
+        v, theta, _, w = self._rows
+        if self._first_is_newest:
+            factors, read, new = (step.momentum, -step.shrinkage, -1.0), self._rows[:3], w
+        else:
+            factors, read, new = (-step.shrinkage, -1.0, step.momentum), self._rows[1:], v
+        np.matmul(np.array(factors, theta.dtype), read, out=new)
+        theta += new
+        self._first_is_newest = not self._first_is_newest
+
+
+def moving(params: Params) -> Moving:
+    """Return copies that can be trained. See `gradients.TrainingEngine`."""
+    return Moving(params)
 
 
 def to_native(array: np.ndarray, device: str) -> np.ndarray:
