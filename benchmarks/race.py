@@ -1,8 +1,8 @@
 """From files on disk to a test accuracy of 98%: whole processes, imports and all.
 
 Each program's settings were searched on the validation split, hidden units, minibatch, epochs, rate and
-penalty: the quickest that is seen to reach a validation accuracy of 97.95%. What is matched is the accuracy,
-not the settings.
+penalty: the quickest that is seen to reach a validation accuracy of 98% in the mean over three seeds or four.
+What is matched is the accuracy, not the settings.
 """
 
 import json
@@ -39,11 +39,13 @@ class Settings(NamedTuple):
         ]
 
 
-# Both with a cosine schedule. PyTorch is quickest with larger minibatches, since a step costs it more.
-OURS = Settings(hidden=320, batch_size=100, epochs=4, learning_rate=0.09, penalty=2e-4)
-PYTORCH = Settings(hidden=320, batch_size=200, epochs=5, learning_rate=0.127, penalty=2e-4)
+# Both with a cosine schedule.
+OURS = Settings(hidden=320, batch_size=128, epochs=4, learning_rate=0.09, penalty=1e-4)
+PYTORCH = Settings(hidden=256, batch_size=160, epochs=5, learning_rate=0.13, penalty=2e-4)
 # scikit-learn has no such schedule: its rate is constant, and it needs more epochs.
-SCIKIT_LEARN = Settings(hidden=400, batch_size=100, epochs=9, learning_rate=0.044, penalty=5e-5)
+SCIKIT_LEARN = Settings(hidden=320, batch_size=160, epochs=11, learning_rate=0.065, penalty=5e-5)
+# Of our weights at the start; the others have their libraries' own, which do as well.
+INITIAL_STD = 0.03
 
 
 def measure(data: Path, folder: Path) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def _project(folder: Path) -> Path:
         "schedule": "cosine",
         "momentum": 0.9,
         "distortion": None,
-        "initial_std": None,
+        "initial_std": INITIAL_STD,
     }
     yaml.dump(settings, folder / "params.yaml")
     return folder

@@ -54,14 +54,14 @@ def fused_penalty() -> None:
     sgd.Momentum.step = apart
 
 
-def one_product() -> None:
+def products() -> None:
     """Update by an operation for each term of the new velocity."""
 
     def terms(self: Any, downhill: Any, step: Any) -> None:
         for name, place in self.downhill.items():
             if downhill[name] is not place:
                 place[:] = downhill[name]
-        velocity, value, gradient, scratch = self._rows
+        velocity, value, gradient, _, scratch = self._rows
         velocity *= step.momentum
         velocity -= gradient
         if step.shrinkage:
@@ -97,5 +97,5 @@ STEPS: dict[str, Callable[[], None]] = {
     "single-copy": single_copy,
     "rate-at-the-start": rate_at_the_start,
     "fused-penalty": fused_penalty,
-    "one-product": one_product,
+    "products": products,
 }

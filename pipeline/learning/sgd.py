@@ -85,11 +85,11 @@ class Momentum:
     def __init__(
         self, engine: TrainingEngine, params: Params, momentum: float, workspace: Workspace | None = None
     ) -> None:
-        """Take the parameters over: from here on `params` holds the arrays that the steps update.
+        """Take the parameters over: from here on `params` holds what the last step left.
 
         `workspace` is the one that gradients are computed in: they then are where the steps read them.
         """
-        self._momentum = momentum
+        self._params, self._momentum = params, momentum
         weights = {name: params[name] for name in penalty.weights(params)}
         biases = {name: value for name, value in params.items() if name not in weights}
         self._moving = [
@@ -102,10 +102,11 @@ class Momentum:
                     workspace.lend(f"d{name}", place)
 
     def step(self, downhill: Params, shrinkage: float = 0.0) -> None:
-        """Update the parameters in place.
+        """Update the parameters.
 
         `downhill` is the learning rate times the gradient without the penalty's; `shrinkage` is that rate
         times the penalty's.
         """
         for penalised, moving in self._moving:
             moving.step(downhill, Step(self._momentum, shrinkage if penalised else 0.0))
+            self._params.update(moving.values)

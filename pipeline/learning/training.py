@@ -91,8 +91,8 @@ def fit(
     optimiser = Momentum(engine, params, settings.momentum, workspace)
     glance = train.first(len(validation.y))
     history: list[Row] = []
-    first_layer = params[weights(params)[0]]
-    snapshots = {0: engine.to_numpy(first_layer)}
+    first_layer = weights(params)[0]
+    snapshots = {0: engine.to_numpy(params[first_layer])}
     best = Trained({}, 0, history, snapshots)
     best_accuracy = -1.0
     limit = sys.float_info.max  # the first loss may be anything finite
@@ -127,7 +127,7 @@ def fit(
         history.append(row)
         observe(row)
         if epoch == settings.epochs or math.log2(epoch).is_integer():
-            snapshots[epoch] = engine.to_numpy(first_layer)
+            snapshots[epoch] = engine.to_numpy(params[first_layer])
         if validation_accuracy > best_accuracy:
             best_accuracy = validation_accuracy
             kept = {name: engine.to_numpy(value) for name, value in params.items()}

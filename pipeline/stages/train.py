@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,10 @@ def _train(
     observe: Any,
 ) -> training.Trained:
     model, section = models.get(model_name), f"train.{model_name}"
-    train, validation = (_samples(split, engine, device, section) for split in ("train", "validation"))
+    with ThreadPoolExecutor() as side_by_side:  # reading a split is hashing it, which takes a processor
+        train, validation = side_by_side.map(
+            lambda split: _samples(split, engine, device, section), ("train", "validation")
+        )
     inputs, count = train.X.shape[1], len(train.y)
     shapes = model.shapes(inputs, records.CLASSES, getattr(settings, "hidden", 0))
     start = initialization.normal(shapes, settings.initial_std, generator(seed, "initialization"))

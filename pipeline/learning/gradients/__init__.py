@@ -50,7 +50,7 @@ class Moving(Protocol):
     """Parameters that are trained together, with their velocities, which begin as zeros."""
 
     values: Params
-    """The parameters themselves, updated in place."""
+    """The parameters as the last step left them: after a step they may be other arrays than before."""
     downhill: Params
     """Where their gradients are best written, so that a step needn't copy them; empty if that's anywhere."""
 

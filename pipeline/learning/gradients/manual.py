@@ -50,16 +50,16 @@ def differentiate(
 class Moving:
     """Parameters in descent, of any shapes; see `gradients.Moving`.
 
-    Two velocities v, the parameters θ and their gradient d are the rows of one array. So the new velocity is
-    a product, [μ, -s, -1]·[v; θ; d], which reads each once, where an operation each for μ·v, v - d, s·θ and
-    their difference would go through memory four times. A product can't be written over what it reads: each
-    new velocity goes where the one before last was.
+    Velocities v, parameters θ and their gradient d are the rows of one array: v, θ, d, and new θ and new v.
+    So a step is two products, v' = [μ, -s, -1]·[v; θ; d] and θ' = [1, 1]·[θ; v'], which the BLAS shares
+    among its threads as it did the gradient; NumPy's loops for μ·v, v - d, s·θ and so on would each go
+    through memory, and fetch what another processor has in its cache. A product can't be written over what
+    it reads: the next step goes from the new rows to the old ones.
     """
 
     def __init__(self, params: Params) -> None:
         sizes = [value.size for value in params.values()]
-        self._rows = np.zeros((4, sum(sizes)), np.result_type(*params.values()))
-        self._first_is_newest = True
+        self._rows = np.zeros((5, sum(sizes)), np.result_type(*params.values()))
 
         def arranged(row: np.ndarray) -> Params:
             parts = np.split(row, np.cumsum(sizes)[:-1])
@@ -68,23 +68,25 @@ class Moving:
                 for (name, value), part in zip(params.items(), parts, strict=True)
             }
 
-        self.values, self.downhill = arranged(self._rows[1]), arranged(self._rows[2])
+        self.values, self.downhill, self._next = (arranged(row) for row in self._rows[1:4])
         for name, value in params.items():
             self.values[name][:] = value
+        self._onwards = True
 
     def step(self, downhill: Params, step: Step) -> None:
         """Take the step. See `gradients.Moving`."""
         for name, place in self.downhill.items():
             if downhill[name] is not place:
                 place[:] = downhill[name]
-        v, theta, _, w = self._rows
-        if self._first_is_newest:
-            factors, read, new = (step.momentum, -step.shrinkage, -1.0), self._rows[:3], w
+        rows, factors = self._rows, np.array([step.momentum, -step.shrinkage, -1.0], self._rows.dtype)
+        if self._onwards:
+            np.matmul(factors, rows[:3], out=rows[4])
+            np.matmul(np.ones(2, rows.dtype), rows[1::3], out=rows[3])
         else:
-            factors, read, new = (-step.shrinkage, -1.0, step.momentum), self._rows[1:], v
-        np.matmul(np.array(factors, theta.dtype), read, out=new)
-        theta += new
-        self._first_is_newest = not self._first_is_newest
+            np.matmul(factors[::-1].copy(), rows[2:], out=rows[0])
+            np.matmul(np.ones(2, rows.dtype), rows[:4:3], out=rows[1])
+        self.values, self._next = self._next, self.values
+        self._onwards = not self._onwards
 
 
 def moving(params: Params) -> Moving:
