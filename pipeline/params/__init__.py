@@ -120,7 +120,10 @@ def _validate(section: type[S], data: Any, name: str, file: Path) -> S:
 
 
 def _refuse(section: type[Section], error: ValidationError, name: str, file: Path) -> NoReturn:
-    first = error.errors(include_url=False)[0]
+    first, *others = error.errors(include_url=False)
+    if first["type"] == "missing":
+        # A misspelled key is missing under its right name, and unknown as it stands in the file.
+        first = next((each for each in others if each["type"] == "extra_forbidden"), first)
     keys = [str(part) for part in first["loc"]]
     where = _line(".".join([name, *keys] if name else keys)) or "the file"
     if first["type"] == "extra_forbidden":

@@ -120,3 +120,12 @@ def test_an_unknown_key_with_control_characters_is_still_one_printable_line(key,
 @pytest.mark.parametrize("written", ["{key}: 1", "? [{key}]\n: 1", "{key}: 1\n{key}: 1", "seed: *{key}"])
 def test_a_key_of_any_length_is_cut_in_the_message(written, tmp_path):
     assert "k" * 200 in refusal(tmp_path, SHIPPED + "\n" + written.format(key="k" * 900))
+
+
+@pytest.mark.parametrize(
+    ("right", "misspelled", "name"),
+    [("\nseed: ", "\nsead: ", "sead"), ("    epochs: ", "    epoch: ", "train.softmax.epoch")],
+)
+def test_of_a_misspelled_key_what_stands_in_the_file_is_named(right, misspelled, name, tmp_path):
+    said = refusal(tmp_path, SHIPPED.replace(right, misspelled, 1))
+    assert said.startswith(f"{name}: unknown key; allowed: ")
