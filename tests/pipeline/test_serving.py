@@ -118,7 +118,8 @@ def test_every_test_image_gets_the_digit_of_the_evaluation(server, promoted, bes
         scores = models.get(directory.record["model"]).scores(directory.weights(), standardised)
     expected = probabilities.get(directory.record["probabilities"])(scores)
     assert np.array_equal(served.argmax(axis=1), expected.argmax(axis=1))
-    assert abs(served - expected).max() <= 1e-6
+    # A batch of another size may be summed in another order: scores are those but for their last digit.
+    assert abs(served - expected).max() <= np.finfo(np.float32).eps * abs(scores).max()
 
 
 def test_an_image_alone_gets_what_it_gets_among_others(server, test_images):

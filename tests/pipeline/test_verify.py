@@ -48,7 +48,9 @@ def verified(monkeypatch, capsys):
         said = capsys.readouterr().out.splitlines()[-1]
         run = run_named(repository, wanted)
         assert run.data.tags["verified.commit"] == repository.git("rev-parse", "HEAD").strip()
-        assert said == f"verify: {wanted} ({run.info.run_id[:8]}): {run.data.tags['verified']}"
+        experiment = run.data.tags.get("dvc.exp.name")
+        whose = f" of the experiment {experiment}" if experiment else ""
+        assert said == f"verify: {wanted} ({run.info.run_id[:8]}{whose}): {run.data.tags['verified']}"
         return status, run.data.tags["verified"]
 
     return verified
