@@ -12,12 +12,8 @@ from pipeline.learning.gradients import manual
 def reused_arrays() -> None:
     """Allocate the result of every operation."""
 
-    class Fresh:
-        def __init__(self, dtype: Any) -> None:
-            self.lend = lambda name, array: None
-
-        def __call__(self, name: str, *shape: int) -> None:
-            return arrays.fresh(name, *shape)
+    class Fresh(arrays.Workspace):
+        __call__ = staticmethod(arrays.fresh)
 
     training.Workspace = Fresh
 
@@ -57,10 +53,7 @@ def fused_penalty() -> None:
 def products() -> None:
     """Update by an operation for each term of the new velocity."""
 
-    def terms(self: Any, downhill: Any, step: Any) -> None:
-        for name, place in self.downhill.items():
-            if downhill[name] is not place:
-                place[:] = downhill[name]
+    def terms(self: Any, step: Any) -> None:
         velocity, value, gradient, _, scratch = self._rows
         velocity *= step.momentum
         velocity -= gradient
@@ -68,7 +61,7 @@ def products() -> None:
             velocity -= np.multiply(value, step.shrinkage, out=scratch)
         value += velocity
 
-    manual.Moving.step = terms
+    manual.Moving._advance = terms
 
 
 def float32() -> None:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from pipeline.learning.arrays import Array, Buffers, Params
 from pipeline.learning.losses import Reduction
@@ -49,8 +50,10 @@ class Step:
 class Moving(Protocol):
     """Parameters that are trained together, with their velocities, which begin as zeros."""
 
-    values: Params
-    """The parameters as the last step left them: after a step they may be other arrays than before."""
+    @property
+    def values(self) -> Params:
+        """The parameters as the last step left them: after a step they may be other arrays than before."""
+
     downhill: Params
     """Where their gradients are best written, so that a step needn't copy them; empty if that's anywhere."""
 
@@ -125,8 +128,6 @@ def check_batch(model: Model, params: Params, X: Array, y: Array) -> None:
 
 
 def _holds_integers(array: Array) -> bool:
-    if isinstance(array, np.ndarray):
+    if isinstance(array, np.ndarray):  # of which the namespace takes longer to import than ten training steps
         return np.issubdtype(array.dtype, np.integer)
-    from array_api_compat import array_namespace  # which takes longer to import than ten training steps
-
     return bool(array_namespace(array).isdtype(array.dtype, "integral"))

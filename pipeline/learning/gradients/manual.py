@@ -68,25 +68,32 @@ class Moving:
                 for (name, value), part in zip(params.items(), parts, strict=True)
             }
 
-        self.values, self.downhill, self._next = (arranged(row) for row in self._rows[1:4])
+        old, self.downhill, new = (arranged(row) for row in self._rows[1:4])
+        self._values, self._at = {1: old, 3: new}, 1
         for name, value in params.items():
-            self.values[name][:] = value
-        self._onwards = True
+            old[name][:] = value
+
+    @property
+    def values(self) -> Params:
+        """The parameters as the last step left them."""
+        return self._values[self._at]
 
     def step(self, downhill: Params, step: Step) -> None:
         """Take the step. See `gradients.Moving`."""
         for name, place in self.downhill.items():
             if downhill[name] is not place:
                 place[:] = downhill[name]
+        self._advance(step)
+
+    def _advance(self, step: Step) -> None:
         rows, factors = self._rows, np.array([step.momentum, -step.shrinkage, -1.0], self._rows.dtype)
-        if self._onwards:
+        if self._at == 1:
             np.matmul(factors, rows[:3], out=rows[4])
             np.matmul(np.ones(2, rows.dtype), rows[1::3], out=rows[3])
         else:
             np.matmul(factors[::-1].copy(), rows[2:], out=rows[0])
             np.matmul(np.ones(2, rows.dtype), rows[:4:3], out=rows[1])
-        self.values, self._next = self._next, self.values
-        self._onwards = not self._onwards
+        self._at = 4 - self._at
 
 
 def moving(params: Params) -> Moving:

@@ -24,7 +24,10 @@ class Model(Protocol):
     def backward(
         self, params: Params, X: Array, hidden: Params, dscores: Array, buffer: Buffers = ...
     ) -> Params:
-        """Return the gradients of the parameters, by name, from dscores (N, C) and forward's results."""
+        """Return the gradients of the parameters, by name, from dscores (N, C) and forward's results.
+
+        That of a weight W is written to the buffer dW: training lends it one that its update reads.
+        """
 
     def scores(self, params: Params, X: Array) -> Array:
         """Return the scores (N, C) of X (N, D), before the softmax or sigmoid."""
