@@ -50,16 +50,18 @@ def fused_penalty() -> None:
     sgd.Momentum.step = apart
 
 
-def products() -> None:
-    """Update by an operation for each term of the new velocity."""
+def product() -> None:
+    """Update by an operation for each term of the step."""
 
     def terms(self: Any, step: Any) -> None:
-        velocity, value, gradient, _, scratch = self._rows
-        velocity *= step.momentum
-        velocity -= gradient
+        before, at, after = (self._rows[self._ROUND[(self._steps + turn) % 4]] for turn in range(3))
+        np.subtract(at, before, out=after)
+        after *= step.momentum
+        after -= self._rows[self._GRADIENT]
         if step.shrinkage:
-            velocity -= np.multiply(value, step.shrinkage, out=scratch)
-        value += velocity
+            after -= np.multiply(at, step.shrinkage, out=before)
+        after += at
+        self._steps += 1
 
     manual.Moving._advance = terms
 
@@ -90,5 +92,5 @@ STEPS: dict[str, Callable[[], None]] = {
     "single-copy": single_copy,
     "rate-at-the-start": rate_at_the_start,
     "fused-penalty": fused_penalty,
-    "products": products,
+    "product": product,
 }

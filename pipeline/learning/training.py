@@ -82,9 +82,9 @@ def fit(
     `params` is left with those of the last epoch, in arrays of the engine's own.
 
     `observe` is called with every epoch's row: epoch, train/loss (mean over the epoch's minibatches,
-    penalty included, each before its update), train/accuracy (on as many first training samples as
-    there are validation samples), validation/loss (without penalty), validation/accuracy,
-    learning_rate (of the last update). Of equal epochs the first is the best. Raises DivergedError.
+    each before its update), train/accuracy (on as many first training samples as there are validation
+    samples), validation/loss, validation/accuracy, learning_rate (of the last update). Both losses are
+    without the penalty. Of equal epochs the first is the best. Raises DivergedError.
     """
     check_batch(model, params, train.X, train.y)  # once, and no minibatch again
     workspace = Workspace(train.X.dtype)
@@ -103,7 +103,7 @@ def fit(
             previous = rate
             rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
             loss, downhill = engine.differentiate(model, params, X, y, rate=rate, buffer=workspace)
-            value = float(loss + settings.penalty.value(params, len(y)))
+            value = float(loss)
             if not value <= limit:
                 raise DivergedError(_diagnosis(value, epoch, step, previous))
             if epoch == 1 and step == 0:

@@ -206,6 +206,15 @@ def test_the_penalty_in_the_update_is_the_one_in_the_gradient(kind: str) -> None
         np.testing.assert_allclose(updated[name], value, rtol=1e-14)
 
 
+@pytest.mark.parametrize("momentum", [0.5, 0.9, 0.99])
+def test_a_float32_weight_without_gradient_shrinks_by_the_penalty_to_the_last_place(momentum: float) -> None:
+    # 1 + μ - s is rounded by as much as the s of a late step is large.
+    for shrinkage in np.geomspace(1e-8, 1e-2, 200):
+        params = {"W": np.ones(1, np.float32)}
+        Momentum(manual, params, momentum).step({"W": np.zeros(1, np.float32)}, shrinkage)
+        assert params["W"][0] == pytest.approx(1 - shrinkage, abs=np.finfo(np.float32).epsneg, rel=0)
+
+
 def test_a_gradient_stays_as_it_is_wherever_it_was_written() -> None:
     start = {"W": rng(0).standard_normal((7, 5)).astype(np.float32), "b": np.ones(5, np.float32)}
     elsewhere, there = copied(start), copied(start)

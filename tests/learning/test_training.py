@@ -136,12 +136,12 @@ def test_every_epoch_leaves_a_row_which_is_observed_at_once() -> None:
     assert all(list(row) == COLUMNS for row in rows)
 
 
-def test_losses_of_a_row_are_the_minibatches_with_penalty_and_the_validation_set_without() -> None:
+def test_losses_of_a_row_are_the_minibatches_and_the_validation_sets_without_penalty() -> None:
     penalty, params, validation = Penalty("sum", 0.1), start(), clouds(60, 5)
     model, train = models.get("two_layer"), clouds(120)
     frozen = trained(plan(epochs=1, rate=0.0, penalty=penalty), params=copied(params)).history[0]
     batches = [
-        manual.loss_and_grads(model, params, train.X[index], train.y[index], penalty=penalty)[0]
+        manual.loss_and_grads(model, params, train.X[index], train.y[index])[0]
         for index in plan(epochs=1).minibatches()
     ]
     assert frozen["train/loss"] == pytest.approx(np.mean(batches), rel=1e-12)

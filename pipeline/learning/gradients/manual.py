@@ -50,12 +50,17 @@ def differentiate(
 class Moving:
     """Parameters in descent, of any shapes; see `gradients.Moving`.
 
-    Velocities v, parameters θ and their gradient d are the rows of one array: v, θ, d, and new θ and new v.
-    So a step is two products, v' = [μ, -s, -1]·[v; θ; d] and θ' = [1, 1]·[θ; v'], which the BLAS shares
-    among its threads as it did the gradient; NumPy's loops for μ·v, v - d, s·θ and so on would each go
-    through memory, and fetch what another processor has in its cache. A product can't be written over what
-    it reads: the next step goes from the new rows to the old ones.
+    No velocity is kept: it is θ - θ₋, what the last step added (Polyak 1964). So a step is one product,
+    θ' = [-μ, 1 + μ - s, -1]·[θ₋; θ; d]: the BLAS reads each of the three once, and shares the work among
+    its threads as it did the gradient. NumPy's loops for μ·v, v - d, s·θ and so on would each go through
+    memory, and fetch what another processor has in its cache.
+
+    A product can't be written over what it reads, so the parameters go round, from row 0 of an array to 1,
+    3, 4 and 0 again, about their gradient in row 2: any two neighbours on that way lie evenly spaced with
+    it, as the rows of a matrix do.
     """
+
+    _ROUND, _GRADIENT = (0, 1, 3, 4), 2
 
     def __init__(self, params: Params) -> None:
         sizes = [value.size for value in params.values()]
@@ -68,15 +73,17 @@ class Moving:
                 for (name, value), part in zip(params.items(), parts, strict=True)
             }
 
-        old, self.downhill, new = (arranged(row) for row in self._rows[1:4])
-        self._values, self._at = {1: old, 3: new}, 1
+        self._values = [arranged(self._rows[place]) for place in self._ROUND]
+        self.downhill = arranged(self._rows[self._GRADIENT])
+        self._steps = 0
         for name, value in params.items():
-            old[name][:] = value
+            for earlier in self._values[:2]:  # θ₋ and θ are the same: the velocity begins as zero
+                earlier[name][:] = value
 
     @property
     def values(self) -> Params:
         """The parameters as the last step left them."""
-        return self._values[self._at]
+        return self._values[(self._steps + 1) % 4]
 
     def step(self, downhill: Params, step: Step) -> None:
         """Take the step. See `gradients.Moving`."""
@@ -86,14 +93,18 @@ class Moving:
         self._advance(step)
 
     def _advance(self, step: Step) -> None:
-        rows, factors = self._rows, np.array([step.momentum, -step.shrinkage, -1.0], self._rows.dtype)
-        if self._at == 1:
-            np.matmul(factors, rows[:3], out=rows[4])
-            np.matmul(np.ones(2, rows.dtype), rows[1::3], out=rows[3])
-        else:
-            np.matmul(factors[::-1].copy(), rows[2:], out=rows[0])
-            np.matmul(np.ones(2, rows.dtype), rows[:4:3], out=rows[1])
-        self._at = 4 - self._at
+        before, at, after = (self._ROUND[(self._steps + turn) % 4] for turn in range(3))
+        newer = self._rows.dtype.type(1 + step.momentum - step.shrinkage)
+        # Of a parameter at rest 1 - s is left, however 1 + μ - s was rounded: s may be as small as that.
+        older = 1 - step.shrinkage - float(newer)
+        factors = {before: older, at: newer, self._GRADIENT: -1}
+        first, second, last = sorted(factors)
+        np.matmul(
+            np.array([factors[first], factors[second], factors[last]], self._rows.dtype),
+            self._rows[first : last + 1 : second - first],
+            out=self._rows[after],
+        )
+        self._steps += 1
 
 
 def moving(params: Params) -> Moving:
