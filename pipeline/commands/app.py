@@ -34,9 +34,11 @@ def main() -> None:
 
 
 def _stage(*arguments: str, debug: bool) -> None:
-    """Run a stage as DVC does."""
+    """Run a stage as DVC does, after what its stage check_params asks: the whole of params.yaml is right."""
+    from pipeline.params import whole
     from pipeline.stages import __main__ as stages
 
+    whole.load()
     stages.main([*arguments, *(["--debug"] if debug else [])])
 
 

@@ -126,15 +126,16 @@ def _refuse(section: type[Section], error: ValidationError, name: str, file: Pat
         first = next((each for each in others if each["type"] == "extra_forbidden"), first)
     keys = [str(part) for part in first["loc"]]
     where = _line(".".join([name, *keys] if name else keys)) or "the file"
-    if first["type"] == "extra_forbidden":
-        raise UserError(f"{file}: {where}: unknown key; allowed: {', '.join(_siblings(section, keys))}")
     if first["type"] == "missing":
         raise UserError(f"{file}: {where}: is missing")
+    wrong = f"{file}: {where} = {_shown(first['input'])}"
+    if first["type"] == "extra_forbidden":
+        raise UserError(f"{wrong}: unknown key; allowed: {', '.join(_siblings(section, keys))}")
     if first["type"] == "model_type":
         allowed = f"a section of the keys {', '.join(_siblings(section, [*keys, '']))}"
     else:
         allowed = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    raise UserError(f"{file}: {where} = {_shown(first['input'])}: allowed is {allowed}")
+    raise UserError(f"{wrong}: allowed is {allowed}")
 
 
 def _siblings(section: type[Section], keys: list[str]) -> list[str]:

@@ -121,6 +121,15 @@ def test_a_stage_is_run_by_its_launcher_with_its_arguments(call, monkeypatch, ar
     assert handed == [[*arguments], [*arguments, "--debug"]]
 
 
+def test_a_stage_run_by_hand_starts_only_where_the_whole_file_is_right(call, tmp_path):
+    with (tmp_path / "params.yaml").open("a") as file:
+        file.write("lerning_rate: 1\n")
+    status, out, err = call("train", "softmax", "manual")
+    assert (status, out) == (2, "")
+    assert err.startswith("error: params.yaml: lerning_rate = 1: unknown key; allowed: seed, ")
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
 def test_summary_before_the_pipeline_has_run_says_what_to_run(call):
     told = "error: results/evaluation.json: no such file; run `make repro` first\n"
     assert call("summary") == (2, "", told)

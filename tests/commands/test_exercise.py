@@ -76,7 +76,7 @@ def test_what_is_no_number_is_null_in_the_object(call):
         (("spiral", "--seed", "{"), "'{': is no value; write it as in params.yaml"),
         (("spiral", "-S", "points=0"), "command line: points = 0: allowed is greater than or equal to 4"),
         (("spiral", "-S", "points"), "--set 'points': write KEY=VALUE"),
-        (("spiral", "-S", "legs=4"), "command line: legs: unknown key; allowed: seed, points, noise"),
+        (("spiral", "-S", "legs=4"), "command line: legs = 4: unknown key; allowed: seed, points, noise"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_says_what_is_allowed(call, arguments, said):

@@ -51,7 +51,7 @@ def test_an_impossible_value_is_refused_before_anything_runs(tmp_path, happened,
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (f"{SHIPPED}\nlerning_rate: 1\n", "params.yaml: lerning_rate: unknown key; allowed: "),
+        (f"{SHIPPED}\nlerning_rate: 1\n", "params.yaml: lerning_rate = 1: unknown key; allowed: "),
         (SHIPPED.replace("    epochs: 8\n", "", 1), "params.yaml: train.softmax.epochs: is missing"),
         (f"{SHIPPED}\nseed: 1\n", 'found duplicate key "seed"'),
     ],

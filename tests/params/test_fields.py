@@ -137,7 +137,7 @@ def test_an_unknown_key_is_refused_at_every_level_and_the_known_ones_are_listed(
     changed = with_value((*place, "lerning_rate"), 1)
     message = refusal(tmp_path, changed)
     start, _, allowed = message.partition(": unknown key; allowed: ")
-    assert start == dotted((*place, "lerning_rate"))
+    assert start == f"{dotted((*place, 'lerning_rate'))} = 1"
     assert set(allowed.split(", ")) == set(at(place))
 
 
