@@ -1,5 +1,8 @@
 """What is told of an error: the one exception whose message is meant for the user, and others in brief."""
 
+# Characters that a message repeats of what a file or a server says, which may be of any length.
+LONGEST = 300
+
 
 class UserError(Exception):
     """Something outside the code is wrong: a file, a parameter, a source.
@@ -12,3 +15,10 @@ class UserError(Exception):
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or its type where there is no message."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def printable(text: str) -> str:
+    """Return what a file or a server says on one line, cut where it is long, unable to steer a terminal."""
+    line = " ".join(text.split())
+    line = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)

@@ -11,10 +11,8 @@ from pipeline.datasets import local, mirrors, npm, verification
 from pipeline.datasets.mnist import FILES, IdxFile
 from pipeline.datasets.progress import Progress, bar, say
 from pipeline.datasets.verification import SourceError
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.files import scratch
-
-LONGEST_ANSWER = 300
 
 Files = Mapping[str, IdxFile]
 
@@ -73,7 +71,7 @@ def _first_right(sources: Sequence[str], wanted: Files, staging: Path, deadline:
                 local.take(_place(source, wanted, Path(place), deadline, progress), wanted, staging)
             return source
         except (SourceError, OSError) as error:
-            answers.append(f"{source}: {_one_line(error)}")
+            answers.append(f"{source}: {printable(str(error))}")
             say(answers[-1])
     raise UserError(
         f"fetch: no source has the files: {'; '.join(answers)}; put {', '.join(wanted)} into a directory "
@@ -99,9 +97,3 @@ def _place(source: str, wanted: Files, place: Path, deadline: float, progress: P
 def _verified(origin: str, files: Files) -> str:
     say(f"{origin}: {len(files)} files verified")
     return origin
-
-
-def _one_line(error: Exception) -> str:
-    """Return what a source answered, without line ends and terminal controls: it may come from anyone."""
-    text = "".join(c if c.isprintable() else " " for c in str(error))
-    return " ".join(text.split())[:LONGEST_ANSWER]

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 
 
 class Section(BaseModel):
@@ -28,8 +28,6 @@ READ = "gradline.params.read"
 # Shows a value in a message: nested aliases make it endless where it is short in the file.
 _brief = reprlib.Repr()
 _brief.maxlevel = 2
-# Characters of the file's own that a message repeats: a key may be of any length.
-LONGEST = 300
 
 
 def path() -> Path:
@@ -51,9 +49,9 @@ def read(file: Path | None = None) -> dict[str, Any]:
     except MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
-        raise UserError(f"{where}: {_line(str(error.problem))}") from None
+        raise UserError(f"{where}: {printable(str(error.problem))}") from None
     except Exception as error:  # whatever a parser stumbles over, it is the file that is wrong
-        raise UserError(f"{file}: is no YAML ({type(error).__name__}: {_line(str(error))})") from None
+        raise UserError(f"{file}: is no YAML ({type(error).__name__}: {printable(str(error))})") from None
     if not isinstance(data, dict):
         raise UserError(f"{file}: expected sections, found {_shown(data)}")
     return data
@@ -125,7 +123,7 @@ def _refuse(section: type[Section], error: ValidationError, name: str, file: Pat
         # A misspelled key is missing under its right name, and unknown as it stands in the file.
         first = next((each for each in others if each["type"] == "extra_forbidden"), first)
     keys = [str(part) for part in first["loc"]]
-    where = _line(".".join([name, *keys] if name else keys)) or "the file"
+    where = printable(".".join([name, *keys] if name else keys)) or "the file"
     if first["type"] == "missing":
         raise UserError(f"{file}: {where}: is missing")
     wrong = f"{file}: {where} = {_shown(first['input'])}"
@@ -150,11 +148,4 @@ def _siblings(section: type[Section], keys: list[str]) -> list[str]:
 
 def _shown(value: Any) -> str:
     """Return the value on one line, cut where it is long or deep."""
-    return _line(_brief.repr(value))
-
-
-def _line(text: str) -> str:
-    """Return the text on one line, cut where it is long, without what could steer a terminal."""
-    line = " ".join(text.split())
-    line = line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+    return printable(_brief.repr(value))

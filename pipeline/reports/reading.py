@@ -9,7 +9,7 @@ from typing import NoReturn, TypeVar
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 
 T = TypeVar("T")
 
@@ -62,9 +62,4 @@ def png(path: Path) -> tuple[bytes, int, int]:
 
 def refuse(path: Path, fault: str, remedy: str = REMEDY) -> NoReturn:
     """Raise UserError of one line: the file is damaged, in what way, and what to do."""
-    raise UserError(f"{path}: is damaged ({one_line(fault)}); {remedy}") from None
-
-
-def one_line(text: str) -> str:
-    """Return the text on one line, without what could steer a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+    raise UserError(f"{path}: is damaged ({printable(fault)}); {remedy}") from None

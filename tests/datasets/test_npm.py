@@ -60,7 +60,7 @@ def test_terminal_controls_in_an_answer_do_not_reach_the_terminal(
     fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_npm(tmp_path / "bin", r"import sys; sys.exit('npm error \x1b]0;title\x07 gone')", monkeypatch)
-    assert refused(fetch, "npm:nothing@1") == "npm pack failed with status 1: ]0;title gone"
+    assert refused(fetch, "npm:nothing@1") == "npm pack failed with status 1: \ufffd]0;title\ufffd gone"
 
 
 def test_an_npm_that_cannot_be_started_is_the_sources_fault(
