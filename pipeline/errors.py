@@ -17,6 +17,12 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
+def unforeseen(error: BaseException) -> str:
+    """Return in one line an error that nobody expected, such as a library's about its own settings."""
+    said = printable(str(error))
+    return f"{type(error).__name__}{f': {said}' if said else ''}; with --debug it is shown where"
+
+
 def printable(text: str) -> str:
     """Return what a file or a server says on one line, cut where it is long, unable to steer a terminal."""
     line = " ".join(text.split())

@@ -67,12 +67,16 @@ def recorded(repository: Path = Path()) -> dict[str, Any]:
     record = repository / RECORD
     try:
         found = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {}
-        if not isinstance(found, dict):
-            raise TypeError("no object")
+        if not isinstance(found, dict) or not all(map(_is_kind, found.values())):
+            raise TypeError("no kind of machine for each stage")
     except (ValueError, TypeError, RecursionError) as error:
         remedy = f"`git checkout HEAD -- {RECORD}` brings it back"
         raise UserError(f"{record}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
     return found
+
+
+def _is_kind(found: object) -> bool:
+    return isinstance(found, dict) and {"architecture", "threads"} <= found.keys()
 
 
 def words(kind: Mapping[str, Any]) -> str:

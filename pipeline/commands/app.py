@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pipeline import files
-from pipeline.errors import UserError
+from pipeline.errors import UserError, unforeseen
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -26,10 +26,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # what a terminal can't show is no reason to fail
     try:
         app()
-    except (UserError, OSError) as error:
+    except Exception as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        print(f"error: {files.one_line(error)}", file=sys.stderr)
+        told = files.one_line(error) if isinstance(error, (UserError, OSError)) else unforeseen(error)
+        print(f"error: {told}", file=sys.stderr)
         sys.exit(2)
 
 

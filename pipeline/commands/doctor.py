@@ -7,6 +7,7 @@ from pipeline.doctor import dvc_files, outputs, programs, unfinished
 CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     programs.programs,
     programs.libraries,
+    dvc_files.settings,
     dvc_files.stages,
     dvc_files.lock_file,
     dvc_files.process_locks,

@@ -23,6 +23,8 @@ def listen(port: int, target: str, host: str = HOST) -> socket.socket:
     """
     # By its protocol asyncio knows that it is TCP, and sends each part of an answer at once. Otherwise the
     # last part would wait for the client's acknowledgement of the others, which takes 40 ms to come.
+    if not host.strip():  # which a socket takes for all addresses
+        raise UserError(f"host {host!r}: is empty; name an address of this machine")
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

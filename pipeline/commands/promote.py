@@ -91,7 +91,7 @@ def _score(source: Source, directory: Path, images: Array, labels: Array) -> Sco
 
 def _require_evaluated(best: Candidate, found: float) -> None:
     """Refuse an evaluation that was of other images than those on disk."""
-    if abs(found - best.error) > CLOSE_CALLS:
+    if not abs(found - best.error) <= CLOSE_CALLS:
         raise UserError(
             f"{EVALUATION}: {best.source.name}: validation/error {best.error:.4f}, but it is {found:.4f} on "
             f"{VALIDATION}; `dvc repro evaluate` makes them of the same data"

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from pipeline import machine, params, tolerance
 from pipeline.commands import clones
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.params.threads import ThreadsParams
 
 LOCK = Path("dvc.lock")
@@ -55,8 +56,12 @@ def outputs(lock: Path) -> dict[str, str]:
     """Return the hash of every output in a dvc.lock, by path."""
     if not lock.exists():
         raise UserError(f"{lock}: no such file; run `make repro` and commit dvc.lock first")
-    stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
-    return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    try:
+        stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
+        return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
+    except (YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        remedy = "`git checkout COMMIT -- dvc.lock` brings back one that is whole; commit it"
+        raise UserError(f"{lock}: is damaged ({printable(str(error))}); {remedy}") from error
 
 
 def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:

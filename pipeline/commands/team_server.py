@@ -12,10 +12,12 @@ from pathlib import Path
 
 from pipeline.commands import loopback, ui
 from pipeline.errors import UserError
-from pipeline.tracking import store
+from pipeline.tracking import connection, store
 
 PASSWORD, DATABASE = "TEAM_SERVER_PASSWORD", "TRACKING_DATABASE_URL"
 SHORTEST = 12
+# Seconds that the database may take to answer.
+PATIENCE = 10
 FOLDER = "team-server"
 ADMINISTRATOR = "admin"
 
@@ -24,7 +26,7 @@ def serve(port: int, host: str, names: list[str]) -> None:
     """Run the server until a signal ends it, answering to this machine's names and to `names`.
 
     Raises UserError without a password of at least SHORTEST characters, for a database that isn't
-    PostgreSQL, and where the port is taken.
+    PostgreSQL or doesn't answer, and where the port is taken.
     """
     password, database = _password(), _database()
     loopback.listen(port, "team-server", host).close()
@@ -70,9 +72,25 @@ def _password() -> str:
 
 
 def _database() -> str:
+    """Return the address of a PostgreSQL that answers; empty where none is named."""
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
     address = os.environ.get(DATABASE, "").strip()
-    if address and not address.startswith("postgresql"):
-        raise UserError(f"{DATABASE}: is no postgresql://user:password@host/name")
+    if not address:
+        return ""
+    try:
+        url = make_url(address)
+        if url.get_backend_name() != "postgresql":
+            raise ValueError(address)
+    except (ArgumentError, ValueError):
+        raise UserError(f"{DATABASE}: is no postgresql://user:password@host/name") from None
+    try:
+        # MLflow would say that it runs, and try for minutes.
+        create_engine(url, connect_args={"connect_timeout": PATIENCE}).connect().close()
+    except (SQLAlchemyError, ImportError) as error:
+        where = f"{DATABASE}: {url.host or 'localhost'}"
+        raise UserError(f"{where}: {connection.reason(error)}; start it, or name another") from None
     return address
 
 

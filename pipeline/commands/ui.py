@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from pipeline.commands import loopback
-from pipeline.tracking import experiments, schema, store
+from pipeline.tracking import connection, experiments, schema, store
 
 # One person looks at it. By default MLflow starts four workers, and more processes that wait for jobs which
 # judge language models.
@@ -30,7 +30,8 @@ def serve(port: int) -> None:
         return
     loopback.listen(port, "ui").close()
     if database and database.exists():
-        schema.check(database)  # the server would migrate it unasked
+        with connection.answering():
+            schema.check(database)  # the server would migrate it unasked
     loopback.end_quietly()
     print(f"MLflow UI: {_page(f'http://{loopback.HOST}:{port}')} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]

@@ -39,6 +39,8 @@ def read(path: Path) -> NDArray[np.uint8]:
     Raises UserError naming the file where there is none, it is damaged or of another format, or it has more
     than 50 million pixels.
     """
+    if path.is_fifo():
+        raise UserError(f"{path}: is a pipe, which would be waited for; {READ}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; those are refused here

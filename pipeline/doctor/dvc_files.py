@@ -15,11 +15,22 @@ import psutil
 from ruamel.yaml import YAML
 
 from pipeline.doctor.programs import call
-from pipeline.errors import first_line
+from pipeline.errors import first_line, printable
 
-STAGES, LOCK = Path("dvc.yaml"), Path("dvc.lock")
+STAGES, LOCK, SETTINGS = Path("dvc.yaml"), Path("dvc.lock"), Path(".dvc/config")
 TEMPORARY = Path(".dvc/tmp")
 MARKERS = re.compile(r"^(<{7}|>{7}|={7})( |$)", re.MULTILINE)
+
+
+def settings() -> Iterator[str]:
+    """Yield a line where .dvc/config can't be read, and DVC refuses to do anything."""
+    from dvc.config import Config, ConfigError
+
+    try:
+        Config.from_cwd()
+    except ConfigError as error:
+        back = f"`git checkout HEAD -- {SETTINGS}` brings it back"
+        yield f"{SETTINGS}: can't be read ({printable(str(error))}); {back}"
 
 
 def stages() -> Iterator[str]:

@@ -27,10 +27,8 @@ def learning_curves(run: str, history: Sequence[Row], best_epoch: int) -> Figure
             axes.plot(
                 epochs, values, color=color, marker="o" if len(epochs) <= MARKED else "", markersize=3.5
             )
-    # The training loss is what is minimised; the other is the data's alone, as on the test set.
-    loss.legend(["training, with the L2 penalty", "validation, without"])
-    error.legend(["training", "validation"])
     for axes, name in ((loss, "mean loss per image (nats)"), (error, "error (% of images)")):
+        axes.legend(["training", "validation"])
         axes.axvline(best_epoch, color=GREY, linewidth=0.9, linestyle=":")
         axes.set(xlabel="epoch", ylabel=name, xticks=_whole(epochs))
         axes.grid(axis="y")

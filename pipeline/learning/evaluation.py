@@ -89,8 +89,8 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
 def log_loss(probabilities: Array, labels: Array) -> float:
     """Return the mean of -log p of the label, in nats, over probabilities (N, C) and labels (N,).
 
-    Only a probability of exactly 0 is raised, to the smallest normal number of its type; scikit-learn's
-    would raise every one below the type's epsilon, in float32 1e-7, and so flatter the sure mistakes.
+    Only a probability below the smallest normal number of its type is raised to that; scikit-learn's would
+    raise every one below the type's epsilon, in float32 1e-7, and so flatter the sure mistakes.
     """
     of_label = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(of_label, np.finfo(of_label.dtype).tiny, dtype=np.float64)).mean())

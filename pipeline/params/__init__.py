@@ -38,6 +38,8 @@ def path() -> Path:
 def read(file: Path | None = None) -> dict[str, Any]:
     """Return the file as plain data: YAML 1.2 as DVC reads it, so 1e-3 is a number."""
     file = file or path()
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise UserError(f"{file}: is no file; move it away, and `git checkout HEAD -- {file}` brings it back")
     try:
         data = _yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -56,7 +56,7 @@ def png(path: Path) -> tuple[bytes, int, int]:
         with Image.open(BytesIO(data), formats=["PNG"]) as image:
             image.load()
             return data, image.width, image.height
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         refuse(path, f"no whole PNG: {type(error).__name__}")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline import machine, params
-from pipeline.errors import UserError
+from pipeline.errors import UserError, unforeseen
 from pipeline.files import one_line, write_json
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import keeper
@@ -39,10 +39,11 @@ def main(arguments: list[str]) -> None:
     try:
         keeper.end_with_dvc()
         _run(*(argument for argument in arguments if argument != "--debug"))
-    except (UserError, OSError, MemoryError) as error:
+    except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        foreseen = isinstance(error, (UserError, OSError, MemoryError))
+        print(f"error: {one_line(error) if foreseen else unforeseen(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

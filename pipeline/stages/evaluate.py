@@ -125,7 +125,7 @@ def _probabilities(each: RunDirectory, split: Split) -> Array:
         raise UserError(f"{each.path / run_directory.RECORD}: {error}; {run_directory.REMEDY}") from error
     weights = each.weights()
     blocks = range(0, len(split.labels), BLOCK)
-    with _whole(each):
+    with _whole(each), np.errstate(all="ignore"):  # what overflows is refused below
         scores = [model.scores(weights, np.asarray(split.images[start : start + BLOCK])) for start in blocks]
         found = to_probabilities(np.concatenate(scores))
     if not np.isfinite(found).all():

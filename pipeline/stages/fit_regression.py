@@ -82,7 +82,7 @@ def _check_gradient(
     gradient = sum(parts) / Y.size
     gradient[:-1] += 2 * penalty.coefficient(len(X)) * W
     difference = least_squares.relative_distance(loss.gradient(theta), gradient)
-    if difference > GRADIENT_BOUND:
+    if not difference <= GRADIENT_BOUND:
         raise UserError(
             f"linear_regression: the gradient from the normal equations differs from the hand-derived one "
             f"by {difference:.1e} of its norm, more than {GRADIENT_BOUND:.0e}; one of the two is wrong"
@@ -119,7 +119,7 @@ def _descend(
 
     reached = least_squares.gradient_descent(loss, 2 / (smallest + largest), iterations, observe)
     gap = least_squares.relative_distance(reached, solution)
-    if gap > tolerance:
+    if not gap <= tolerance:
         raise UserError(
             f"linear_regression: after the {iterations} iterations predicted, gradient descent is {gap:.1e} "
             f"from the closed form, more than {tolerance:.0e}; the prediction or a gradient is wrong"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from dvc.config import ConfigError
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
@@ -47,7 +48,9 @@ def _directories() -> dict[Path, str]:
     try:
         stages = Repo(".").index.stages
     except DvcException as error:
-        raise UserError(f"dvc.yaml: {' '.join(str(error).split())}") from error
+        file = ".dvc/config" if isinstance(error, ConfigError) else "dvc.yaml"
+        remedy = f"`git checkout HEAD -- {file}` brings back that of the last commit"
+        raise UserError(f"{file}: {' '.join(str(error).split())}; {remedy}") from error
     outputs = ((Path(out.def_path), stage.addressing) for stage in stages for out in stage.outs)
     return {path: stage for path, stage in outputs if path.parent == RUNS}
 

@@ -16,6 +16,8 @@ from pipeline import machine
 from pipeline.tracking import run_directory
 
 LOCK = "dvc.lock"
+# What `make repro` writes its results into, besides.
+PAGES = ("README.md", "docs/exercises")
 GIT_SECONDS = 10
 # Commits to look for a hash in with one call, so that the command line doesn't grow too long.
 AT_ONCE = 500
@@ -94,16 +96,16 @@ def _machine() -> Tags:
 
 
 def _dirty() -> str:
-    """Say whether anything but what DVC itself writes differs from the commit."""
-    changed = _changed(_all_but(LOCK, "results"))
+    """Say whether anything but what DVC and `make repro` write differs from the commit."""
+    changed = _changed(_all_but(LOCK, "results", *PAGES))
     if changed:  # only then: to read dvc.lock takes longer than to ask git
         changed = _changed(all_but_outputs())
     return "true" if changed else "false"
 
 
 def all_but_outputs() -> list[str]:
-    """Return, as git's pathspec, everything but what DVC itself writes: dvc.lock and the outputs."""
-    return _all_but(LOCK, "results", *(str(out["path"]) for _, outs in outputs() for out in outs))
+    """Return, as git's pathspec, everything but what the pipeline writes: dvc.lock, outputs and pages."""
+    return _all_but(LOCK, "results", *PAGES, *(str(out["path"]) for _, outs in outputs() for out in outs))
 
 
 def _all_but(*written: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Make a model the champion: who can be one, and how it is registered."""
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -87,8 +88,11 @@ def _published(client: MlflowClient, fingerprint: str) -> Source | None:
 
 def _metric(name: str, result: Mapping[str, Any], metric: str) -> float:
     try:
-        return float(result[metric])
-    except (KeyError, TypeError, ValueError):
+        found = float(result[metric])
+        if not math.isfinite(found):
+            raise ValueError(found)
+        return found
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UserError(
             f"results/evaluation.json: {name}: no number {metric!r}; run `dvc repro --force evaluate`"
         ) from None

@@ -6,22 +6,26 @@ run: what scores is this project's own.
 """
 
 import atexit
+import errno
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
 from safetensors import SafetensorError
 
 from pipeline.errors import UserError
+from pipeline.files import one_line
 from pipeline.tracking import connection, logged_model, run_directory, scored_run, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run, mlflow
-from pipeline.tracking.scored_model import PIXELS, ScoredModel
+from pipeline.tracking.scored_model import ScoredModel
 
 NAME = "gradline-digits"
 CHAMPION, CHALLENGER = "champion", "challenger"
 
+# Bytes that the files of a run and of its model may take.
+ROOM = 10_000_000
 LOGGED, URI = "m-", "models:/"
 REMEDY = f"delete this run and its version of {NAME} in `make ui`, then `make publish` and `make promote`"
 
@@ -115,6 +119,9 @@ def files(client: MlflowClient, source: Source) -> Path:
         )
         _verify(run, Path(model), source.fingerprint)
     except (MlflowException, OSError) as error:
+        if shutil.disk_usage(folder).free < ROOM:  # MLflow says no more than that it failed
+            full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
+            raise UserError(one_line(full)) from error
         why = f"its files can't be read ({connection.reason(error)})"
         raise UserError(f"{where}: {why}; where they are lost, {REMEDY}") from error
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
@@ -132,9 +139,7 @@ def _verify(run: Path, model: Path, fingerprint: str) -> None:
     for name in logged_model.DATA:
         if (run / name).read_bytes() != (model / name).read_bytes():
             raise ValueError(f"{name} of its logged model is not that of its run")
-    blank = ScoredModel(run).predict(np.zeros((1, PIXELS), np.uint8))
-    if blank.shape != (1, 10) or not np.isfinite(blank).all():
-        raise ValueError(f"{run_directory.WEIGHTS}: gives no probabilities of ten digits")
+    ScoredModel(run).require_probabilities()
 
 
 def _model_id(source: str, run: Run) -> str:

@@ -51,7 +51,7 @@ class RunDirectory:
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the weights by name. Raises UserError naming the file where it is missing or damaged."""
-        return _load(self.path / WEIGHTS, lambda path: safetensors.numpy.load(path.read_bytes()))
+        return _load(self.path / WEIGHTS, _parse_weights)
 
     def snapshots(self) -> dict[int, np.ndarray]:
         """Return the first layer's weights by epoch, where training left them; UserError as for `weights`."""
@@ -206,6 +206,14 @@ def _parse_history(path: Path) -> tuple[Row, ...]:
 def _numbers(row: Mapping[str, str]) -> Row:
     """Read the cells; an empty one says that this step has no such value."""
     return {name: float(cell) for name, cell in row.items() if cell}
+
+
+def _parse_weights(path: Path) -> dict[str, np.ndarray]:
+    weights = safetensors.numpy.load(path.read_bytes())
+    for name, value in weights.items():
+        if not value.size:
+            raise ValueError(f"{name} is empty")
+    return weights
 
 
 def _parse_snapshots(path: Path) -> dict[int, np.ndarray]:

@@ -16,7 +16,7 @@ from pipeline.learning import models, probabilities
 
 PIXELS = 28 * 28
 # A matrix product of few rows adds up in another order than one of many. Filled up to so many rows, an image
-# has the same probabilities alone and among others: those of the evaluation, with as many threads.
+# has the same probabilities alone and among others, wherever the BLAS adds up all rows alike.
 ROWS = 256
 
 
@@ -30,6 +30,8 @@ class ScoredModel:
         self._weights = safetensors.numpy.load_file(directory / "weights.safetensors")
         inputs = safetensors.numpy.load_file(directory / "normalization.safetensors")
         self._mean, self._std = inputs["mean"], inputs["std"]
+        if not all(value.size for value in self._weights.values()):
+            raise ValueError("weights.safetensors: holds an empty array")
 
     def predict(self, images: np.ndarray, params: object = None) -> np.ndarray:
         """Return probabilities (N, 10), float64, of raw pixels 0 to 255, images (N, 784) or (N, 28, 28).
@@ -49,6 +51,13 @@ class ScoredModel:
         X /= self._std
         scores = self._model.scores(self._weights, X)[: len(flat)]
         return np.asarray(self._probabilities(scores), np.float64)
+
+    def require_probabilities(self) -> None:
+        """Raise ValueError where a black and a white image don't get probabilities of ten digits."""
+        with np.errstate(all="ignore"):  # what overflows is told below
+            found = self.predict(np.repeat(np.array([[0], [255]], np.uint8), PIXELS, axis=1))
+        if found.shape != (2, 10) or not np.isfinite(found).all():
+            raise ValueError("weights.safetensors: gives no probabilities of ten digits")
 
 
 def _load_pyfunc(path: str) -> ScoredModel:

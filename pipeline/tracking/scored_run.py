@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
-from safetensors import SafetensorError
-
 from pipeline.errors import UserError
 from pipeline.tracking import evaluated, run_directory
 from pipeline.tracking.run_directory import NORMALIZATION, RECORD, WEIGHTS
-from pipeline.tracking.scored_model import PIXELS, ScoredModel
+from pipeline.tracking.scored_model import ScoredModel
 
 # All that a run directory is made of: none of it can hold code, as a pickle can.
 KINDS = (".safetensors", ".json", ".csv", ".png")
@@ -16,7 +13,7 @@ BRINGS = "`make repro` makes it, `dvc pull` brings it where it is stored"
 
 
 def load(directory: Path) -> ScoredModel:
-    """Return the model of a run directory, tried on a blank image.
+    """Return the model of a run directory, tried on two images.
 
     Raises UserError naming the file and the remedy where one is missing, damaged or doesn't score.
     """
@@ -26,10 +23,8 @@ def load(directory: Path) -> ScoredModel:
     require_harmless(directory)
     try:
         model = ScoredModel(directory)
-        blank = model.predict(np.zeros((1, PIXELS), np.uint8))
-        if blank.shape != (1, 10) or not np.isfinite(blank).all():
-            raise ValueError("its weights give no probabilities of ten digits")
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        model.require_probabilities()
+    except (OSError, *run_directory.DAMAGES) as error:
         fault = " ".join(str(error).split())
         raise UserError(f"{directory}: is damaged ({fault}); {run_directory.REMEDY}") from error
     return model

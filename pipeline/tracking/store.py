@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pipeline.errors import UserError
 
 SQLITE = "sqlite:///"
-STORES = re.compile(r"https?://|(sqlite|postgresql|mysql|mssql)(\+\w+)?://")
+# Of SQLite's other addresses a store is in memory, and gone with the process.
+STORES = re.compile(r"https?://|(postgresql|mysql|mssql)(\+\w+)?://")
 
 
 def uri() -> str:

@@ -33,9 +33,11 @@ def download(client: MlflowClient, run: Run, scratch: Path) -> Path:
     if run.info.status != "FINISHED":
         raise UserError(f"{words}: is {run.info.status}; only a FINISHED run can be verified")
     listed = {item.path for item in client.list_artifacts(run.info.run_id, RUN)}
-    if "fingerprint" not in run.data.tags or f"{RUN}/{run_directory.RECORD}" not in listed:
-        record = f"{RUN}/{run_directory.RECORD}"
-        raise UserError(f"{words}: has no fingerprint or no {record}, so it is no run of this pipeline")
+    if "fingerprint" not in run.data.tags:
+        raise UserError(f"{words}: has no fingerprint, so it is no run of this pipeline")
+    if (record := f"{RUN}/{run_directory.RECORD}") not in listed:
+        remedy = "delete the run in `make ui`; `make publish` adds it again from results/runs"
+        raise UserError(f"{words}: its {record} is lost, and with it what could be verified; {remedy}")
     return Path(client.download_artifacts(run.info.run_id, RUN, str(scratch)))
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,35 @@ def test_a_taken_port_is_named_with_another(call, server):
         port = taken.getsockname()[1]
         told = f"error: port {port}: is taken; name another: make {server} PORT={port + 1}\n"
         assert call(server, "--port", str(port)) == (2, "", told)
+
+
+@pytest.mark.parametrize("server", ["demo", "team-server"])
+def test_no_host_is_not_every_host(call, server, monkeypatch):
+    monkeypatch.setenv("TEAM_SERVER_PASSWORD", "x" * 12)
+    told = "error: host '': is empty; name an address of this machine\n"
+    assert call(server, "--host", "") == (2, "", told)
+
+
+def test_a_locked_store_is_one_line_of_the_ui_too(call, tmp_path):
+    with sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        status, out, err = call("ui")
+    assert (status, out) == (2, "")
+    assert err.endswith("mlflow.db: another process holds it locked; try again when the store answers\n")
+    assert len(err.splitlines()) == 1
+
+
+def test_what_nobody_expected_is_one_line_and_a_traceback_only_if_asked_for(call, monkeypatch):
+    def broken(*arguments, **named):
+        raise RuntimeError("a library\nfails")
+
+    monkeypatch.setattr(stages, "main", broken)
+    told = "error: RuntimeError: a library fails; with --debug it is shown where\n"
+    assert call("evaluate") == (2, "", told)
+    status, _, err = call("evaluate", "--debug")
+    assert status == 2
+    assert err.startswith("Traceback")
+    assert err.endswith(told)
 
 
 @pytest.mark.parametrize("server", ["ui", "serve"])

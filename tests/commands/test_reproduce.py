@@ -69,6 +69,18 @@ def test_a_missing_lock_says_what_makes_it(tmp_path):
         reproduce.outputs(tmp_path / "dvc.lock")
 
 
+@pytest.mark.parametrize(
+    "text", ["", "stages:\n  a: {outs: [{path: x}]}\n", f"<<<<<<< HEAD\n{LOCK}", "- 1\n"]
+)
+def test_a_damaged_lock_is_named_with_the_remedy(tmp_path, text):
+    (tmp_path / "dvc.lock").write_text(text)
+    with pytest.raises(
+        UserError, match=r"dvc.lock: is damaged \(.*\); `git checkout COMMIT -- dvc.lock` "
+    ) as told:
+        reproduce.outputs(tmp_path / "dvc.lock")
+    assert "\n" not in str(told.value)
+
+
 def test_the_same_outputs_differ_in_nothing():
     assert reproduce.differences({"a": "1", "b": "2"}, {"b": "2", "a": "1"}) == []
 

@@ -1,5 +1,6 @@
 """Picture files as grey pixels: each format and mode, and what is refused in one line."""
 
+import os
 import struct
 import zlib
 
@@ -101,6 +102,12 @@ def test_a_picture_that_is_cut_short_is_damaged(save):
         path.write_bytes(path.read_bytes()[:1500])
         with pytest.raises(UserError, match=f"{name}: is damaged"):
             pictures.read(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "picture.png")
+    with pytest.raises(UserError, match=r"picture.png: is a pipe"):
+        pictures.read(tmp_path / "picture.png")
 
 
 def test_what_is_no_picture_is_named_with_what_is_read(tmp_path):

@@ -126,6 +126,11 @@ def temporary_file(repository: Repository, nobody: int) -> str:
     return f"data/{left.name}: what wrote it was killed"
 
 
+def torn_settings(repository: Repository, nobody: int) -> str:
+    (repository.path / ".dvc/config").write_text("[core\n")
+    return ".dvc/config: can't be read ("
+
+
 def changed_run(repository: Repository, nobody: int) -> str:
     metrics = repository.path / RUN / "metrics.json"
     metrics.write_text(metrics.read_text().replace("}", " }"))
@@ -140,7 +145,7 @@ def changed_run(repository: Repository, nobody: int) -> str:
             pytest.param(each, marks=pytest.mark.slow)
             for each in (
                 *(orphaned_lock, lock_of_a_used_number, hard_lock),
-                *(temporary_directory, temporary_file, changed_run),
+                *(temporary_directory, temporary_file, torn_settings, changed_run),
             )
         ),
     ],

@@ -50,6 +50,20 @@ def test_a_home_directory_is_not_needed(tracked, elsewhere, home, happened):
 
 
 @pytest.mark.slow
+@pytest.mark.fault(
+    "Machine", "the environment names a backend of pictures that isn't installed, as a notebook's"
+)
+def test_the_backend_of_a_notebook_does_not_matter(tracked, elsewhere, happened):
+    notebook = {"MPLBACKEND": "module://nowhere.inline", "MATPLOTLIBRC": "/dev/null/nowhere"}
+    works(tracked, elsewhere, **notebook)
+    assert processes.run(tracked.path, "pipeline.stages", "exercise", "softmax_loops", **notebook)[::2] == (
+        0,
+        [],
+    )
+    happened("the same bytes, tracked, no warning")
+
+
+@pytest.mark.slow
 @pytest.mark.fault("Machine", "the locale is C")
 def test_the_locale_does_not_matter(tracked, elsewhere, happened):
     works(tracked, elsewhere, LC_ALL="C", LANG=None, PYTHONUTF8=None, PYTHONIOENCODING=None)

@@ -198,6 +198,8 @@ def test_what_is_no_image_is_refused_in_one_line(servers, happened):
         assert said_in_one_line(httpx.get(servers[name].address + GOOD[name][0]), 404, 405)
         assert post(servers[name]).status_code == 200
         assert servers[name].log.read_text().count("\n") <= 2
+        upper_case = {"Content-Type": "Application/JSON; charset=UTF-8"}
+        assert post(servers[name], headers=upper_case).status_code == 200
     happened(f"{len(MALFORMED)} kinds of bodies: 415 or 422, one line each")
 
 

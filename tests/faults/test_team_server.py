@@ -72,6 +72,23 @@ def test_a_team_server_needs_a_password(repository, happened):
 
 
 @pytest.mark.slow
+@pytest.mark.fault("Tracking", "the team server's PostgreSQL doesn't answer, or is none")
+def test_a_team_server_needs_a_database_that_answers(repository, happened):
+    nobody = f"postgresql://team:secret@127.0.0.1:{free_port()}/runs"
+    for address, said in (
+        (nobody, "127.0.0.1: connection refused; "),
+        ("postgresqlfoo", "is no postgresql://"),
+    ):
+        settings = {"TEAM_SERVER_PASSWORD": PASSWORD, "TRACKING_DATABASE_URL": address}
+        done = champions.command(repository, "team-server", "--port", str(free_port()), **settings)
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"error: TRACKING_DATABASE_URL: {said}")
+        assert "secret" not in line
+    happened("it doesn't start, and names the variable and the host")
+
+
+@pytest.mark.slow
 @pytest.mark.fault("Nobody in", "somebody without a user, or with a wrong password, at the team server")
 def test_only_users_get_into_the_team_server_and_what_they_publish_stays(repository, postgresql, happened):
     settings = {"TEAM_SERVER_PASSWORD": PASSWORD, "TRACKING_DATABASE_URL": postgresql}

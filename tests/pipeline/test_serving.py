@@ -126,8 +126,11 @@ def test_every_test_image_gets_the_digit_of_the_evaluation(server, promoted, bes
 
 def test_an_image_alone_gets_what_it_gets_among_others(server, test_images):
     images, _ = test_images
-    alone = np.concatenate([ask(server[1], images[at : at + 1]) for at in range(10)])
-    assert np.array_equal(alone, ask(server[1], images[:BATCH])[:10])
+    some = range(0, BATCH, 8)  # a BLAS may add up a product's last rows in another order than its first
+    alone = np.concatenate([ask(server[1], images[at : at + 1]) for at in some])
+    among = ask(server[1], images[:BATCH])[some]
+    assert np.array_equal(alone.argmax(axis=1), among.argmax(axis=1))
+    assert abs(alone - among).max() <= 1e-6
 
 
 def test_it_listens_on_this_machine_only(server):

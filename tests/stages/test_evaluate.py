@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -295,10 +296,13 @@ def test_an_unknown_model_is_refused_by_the_name_of_its_file(inputs, tmp_path, k
 def test_weights_that_are_not_finite_are_refused_by_the_name_of_their_file(inputs, tmp_path):
     root = copy(inputs, tmp_path / "nan")
     path = root / "results/runs/softmax-manual/weights.safetensors"
-    spoilt = {**safetensors.numpy.load_file(path), "b": np.full(10, np.nan, np.float32)}
-    safetensors.numpy.save_file(spoilt, path)
-    with pytest.raises(UserError, match=r"softmax-manual/weights.safetensors: not all finite"):
-        evaluated(root)
+    weights = safetensors.numpy.load_file(path)
+    for spoilt in ({"b": np.full(10, np.nan, np.float32)}, {"W": np.full((784, 10), 3e38, np.float32)}):
+        safetensors.numpy.save_file({**weights, **spoilt}, path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(UserError, match=r"softmax-manual/weights.safetensors: not all finite"):
+                evaluated(root)
 
 
 @pytest.mark.parametrize(
@@ -306,12 +310,13 @@ def test_weights_that_are_not_finite_are_refused_by_the_name_of_their_file(input
     [
         ("weights.safetensors", safetensors.numpy.save({"W": np.zeros((784, 10), np.float32)})),
         ("weights.safetensors", safetensors.numpy.save({"W": np.zeros((7, 10)), "b": np.zeros(10)})),
+        ("weights.safetensors", safetensors.numpy.save({"W": np.zeros((784, 0)), "b": np.zeros(0)})),
         ("metrics.json", b'{"best_epoch": 99}'),
         ("metrics.json", b'{"best_epoch": NaN}'),
         ("history.csv", b"epoch\n"),
         ("snapshots.safetensors", safetensors.numpy.save({"first": np.zeros((784, 10), np.float16)})),
     ],
-    ids=["a weight is missing", "shape", "best epoch", "no number", "history", "name of a snapshot"],
+    ids=["a weight is missing", "shape", "empty", "best epoch", "no number", "history", "name of a snapshot"],
 )
 def test_files_of_a_run_that_do_not_go_together_are_refused(inputs, tmp_path, file, content):
     root = copy(inputs, tmp_path / "damaged")

@@ -7,6 +7,8 @@ test says of every model which images it gets right.
 import json
 import shutil
 import sqlite3
+import tempfile
+import types
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from pipeline.datasets.normalization import Standardization
 from pipeline.errors import UserError
 from pipeline.tracking import connection, registry, run_directory
 from pipeline.tracking.publish import publish_missing
+from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException
 
 RESULTS, NORMALIZED = Path("results"), Path("data/normalized")
 COUNT = 100
@@ -216,6 +219,16 @@ def test_nothing_published_is_said(compete: Callable[..., None]) -> None:
     assert "none of the evaluated models is in it; `make publish` adds them" in refusal()
 
 
+@pytest.mark.parametrize("metric", ["validation/error", "validation/log_loss"])
+@pytest.mark.parametrize("value", [np.nan, -np.inf, None, "low"])
+def test_a_metric_that_is_no_number_makes_nobody_champion(
+    compete: Callable[..., None], metric: str, value: Any
+) -> None:
+    compete(only=range(90))
+    _change_the_evaluation(**{metric: value})
+    assert f"results/evaluation.json: only: no number '{metric}'; run `dvc repro --force" in refusal()
+
+
 def _change_the_evaluation(**changes: Any) -> None:
     evaluated = json.loads((RESULTS / "evaluation.json").read_text())
     evaluated["only"].update(changes)
@@ -257,6 +270,18 @@ def test_without_a_champion_there_are_no_files(client: Any) -> None:
 def test_the_champions_files_are_those_of_its_run(client: Any, first: None) -> None:
     folder = registry.champion(client)
     assert run_directory.fingerprint(folder) == run_directory.fingerprint(RESULTS / "runs/first")
+
+
+def test_no_room_for_the_champions_files_is_no_fault_of_theirs(
+    client: Any, first: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: Any, **named: Any) -> None:
+        raise MlflowException("Failed to download artifacts from path 'run'")
+
+    monkeypatch.setattr(MlflowClient, "download_artifacts", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: types.SimpleNamespace(free=1000))
+    told = refusal(lambda: registry.champion(client))
+    assert told == f"{tempfile.gettempdir()}: No space left on device; make room there, then run it again"
 
 
 def _lose(folder: Path) -> None:

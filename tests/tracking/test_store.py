@@ -39,7 +39,8 @@ def test_in_a_copy_that_dvc_makes_a_relative_one_is_of_the_main_repository(
 
 
 @pytest.mark.parametrize(
-    "address", ["/a/folder", "mlruns", "file:///a/folder", "htp://ann:secret@host", "http://[::1"]
+    "address",
+    ["/a/folder", "mlruns", "file:///a/folder", "htp://ann:secret@host", "http://[::1", "sqlite://"],
 )
 def test_what_is_no_address_of_a_store_is_refused_with_those_that_are(
     address: str, monkeypatch: pytest.MonkeyPatch

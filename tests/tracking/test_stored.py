@@ -1,6 +1,7 @@
 """What was altered in MLflow is found and named; each fault is planted."""
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -150,8 +151,14 @@ def test_a_run_that_is_not_finished_or_not_ours_is_refused(published: Any) -> No
     with pytest.raises(UserError, match=r"^theirs \(\w{8}\): is RUNNING; only a FINISHED run can"):
         stored.download(published, run, Path())
     published.set_terminated(run.info.run_id)
-    with pytest.raises(UserError, match="has no fingerprint or no run/record.json, so it is no run of this"):
+    with pytest.raises(UserError, match="has no fingerprint, so it is no run of this pipeline"):
         stored.download(published, published.get_run(run.info.run_id), Path())
+
+
+def test_a_run_whose_files_are_lost_is_one_of_ours_with_the_remedy(published: Any) -> None:
+    shutil.rmtree(artifacts(published))
+    with pytest.raises(UserError, match=r"its run/record.json is lost, .*; delete the run in `make ui`"):
+        stored.download(published, run_of(published), Path())
 
 
 def test_the_digest_of_altered_files_is_told_beside_the_tag(published: Any) -> None:

@@ -95,7 +95,7 @@ class Moving:
     def _advance(self, step: Step) -> None:
         before, at, after = (self._ROUND[(self._steps + turn) % 4] for turn in range(3))
         newer = self._rows.dtype.type(1 + step.momentum - step.shrinkage)
-        # Of a parameter at rest 1 - s is left, however 1 + μ - s was rounded: s may be as small as that.
+        # Of a parameter at rest 1 - s is left, to its last place, which 1 + μ - s is too large to have.
         older = 1 - step.shrinkage - float(newer)
         factors = {before: older, at: newer, self._GRADIENT: -1}
         first, second, last = sorted(factors)
