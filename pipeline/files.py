@@ -12,22 +12,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import REMEDIES, UserError
 
 # What is being written is named so: the number is its writer's process.
 TEMPORARY = re.compile(r"\.(\d+)(\.new|\.old)?\.tmp$")
-ROOM, RIGHTS = "make room there, then run it again", "make it writable, then run it again"
-FOLDER = "a file stands where a folder belongs; move it away, then run it again"
-# What to do about a place that takes nothing, by the number of the error.
-REMEDIES = {
-    errno.ENOSPC: ROOM,
-    errno.EDQUOT: ROOM,
-    errno.EROFS: RIGHTS,
-    errno.EACCES: RIGHTS,
-    errno.EPERM: RIGHTS,
-    errno.EEXIST: FOLDER,
-    errno.ENOTDIR: FOLDER,
-}
 
 
 @contextmanager
@@ -41,16 +29,6 @@ def writing(path: Path) -> Iterator[None]:
         if number not in REMEDIES:
             raise
         raise UserError(f"{_final(path)}: {os.strerror(number)}; {REMEDIES[number]}") from error
-
-
-def one_line(error: BaseException) -> str:
-    """Return what went wrong in one line; of a file that can't be read or written, with the remedy."""
-    remedy = REMEDIES.get(error.errno or 0) if isinstance(error, OSError) else None
-    # Without a name, what is full is where the output goes: nothing else is written to without one.
-    name = getattr(error, "filename", None) or ("output" if remedy else None)
-    if isinstance(error, OSError) and name is not None:
-        return f"{name}: {error.strerror}" + (f"; {remedy}" if remedy else "")
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _final(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 
 # Committed beside dvc.lock: on what kind of machine each stage's outputs were made.
 RECORD = Path("results/platform.json")
@@ -71,7 +71,7 @@ def recorded(repository: Path = Path()) -> dict[str, Any]:
             raise TypeError("no kind of machine for each stage")
     except (ValueError, TypeError, RecursionError) as error:
         remedy = f"`git checkout HEAD -- {RECORD}` brings it back"
-        raise UserError(f"{record}: is damaged ({' '.join(str(error).split())}); {remedy}") from error
+        raise UserError(f"{record}: is damaged ({printable(str(error))}); {remedy}") from error
     return found
 
 

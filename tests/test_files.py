@@ -1,6 +1,5 @@
 """Files and directories are there whole, or as they were."""
 
-import errno
 import json
 import os
 import subprocess
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import files
+from pipeline import errors, files
 from pipeline.errors import UserError
 
 
@@ -202,22 +201,5 @@ def test_the_next_writer_of_a_file_removes_what_a_killed_one_left(folder):
 @pytest.mark.parametrize("place", ["file/new", "file/folder/new"])
 def test_a_file_where_a_folder_belongs_is_told_with_the_remedy(tmp_path, place):
     (tmp_path / "file").write_bytes(b"in the way")
-    with pytest.raises(UserError, match=files.FOLDER):
+    with pytest.raises(UserError, match=errors.FOLDER):
         files.write_bytes(tmp_path / place, b"new")
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (OSError(errno.ENOSPC, "No space left"), f"output: No space left; {files.ROOM}"),
-        (OSError(errno.EACCES, "Permission denied", "a"), f"a: Permission denied; {files.RIGHTS}"),
-        (OSError(errno.EEXIST, "File exists", "a"), f"a: File exists; {files.FOLDER}"),
-        (OSError(errno.ENOENT, "No such file", "a"), "a: No such file"),
-        # No file's: nothing of output is said.
-        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), f"[Errno {errno.ECONNREFUSED}] refused"),
-        (ValueError("two\n lines"), "two lines"),
-        (StopIteration(), "StopIteration"),
-    ],
-)
-def test_what_went_wrong_is_one_line_that_names_a_file_where_there_is_one(error, said):
-    assert files.one_line(error) == said

@@ -1,15 +1,13 @@
 """The command line. Each command imports what it needs when it runs."""
 
 import sys
-import traceback
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline import files
-from pipeline.errors import UserError, unforeseen
+from pipeline.errors import fail
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -27,11 +25,7 @@ def main() -> None:
     try:
         app()
     except Exception as error:
-        if "--debug" in sys.argv:
-            traceback.print_exc()
-        told = files.one_line(error) if isinstance(error, (UserError, OSError)) else unforeseen(error)
-        print(f"error: {told}", file=sys.stderr)
-        sys.exit(2)
+        fail(error, debug="--debug" in sys.argv)
 
 
 def _stage(*arguments: str, debug: bool) -> None:

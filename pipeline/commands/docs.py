@@ -14,9 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, one_line, printable
 from pipeline.exercises.outcome import as_table
-from pipeline.files import one_line, write_text
+from pipeline.files import write_text
 from pipeline.tracking import run_directory
 
 README = Path("README.md")
@@ -114,5 +114,5 @@ def _dag() -> str:
         [sys.executable, "-m", "dvc", "dag", "--md"], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise UserError(f"`dvc dag` fails: {' '.join(done.stderr.split())}")
+        raise UserError(f"`dvc dag` fails: {printable(done.stderr)}")
     return done.stdout

@@ -9,7 +9,7 @@ CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     programs.libraries,
     dvc_files.settings,
     dvc_files.stages,
-    dvc_files.lock_file,
+    dvc_files.lock,
     dvc_files.process_locks,
     outputs.platform,
     outputs.leftovers,

@@ -21,10 +21,10 @@ def listen(port: int, target: str, host: str = HOST) -> socket.socket:
     Who takes it before it loads anything holds the port, and whoever connects meanwhile waits. Raises
     UserError where the port can't be had, naming another for `make <target>`, and where the host can't.
     """
-    # By its protocol asyncio knows that it is TCP, and sends each part of an answer at once. Otherwise the
-    # last part would wait for the client's acknowledgement of the others, which takes 40 ms to come.
     if not host.strip():  # which a socket takes for all addresses
         raise UserError(f"host {host!r}: is empty; name an address of this machine")
+    # By its protocol asyncio knows that it is TCP, and sends each part of an answer at once. Otherwise the
+    # last part would wait for the client's acknowledgement of the others, which takes 40 ms to come.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from pipeline import machine, params, tolerance
+from pipeline import lock_file, machine, params, tolerance
 from pipeline.commands import clones
-from pipeline.errors import UserError, printable
+from pipeline.errors import UserError
 from pipeline.params.threads import ThreadsParams
 
-LOCK = Path("dvc.lock")
 EVALUATION = Path("results/evaluation.json")
 
 
@@ -25,13 +21,13 @@ def reproduce(repository: Path) -> int:
     compare, or the pipeline fails in the clone.
     """
     _refuse_uncommitted(repository)
-    expected = outputs(repository / LOCK)
+    expected = outputs(repository)
     others = _other_platforms(repository)
     commit = clones.head(repository)
     with clones.of_commit(repository, commit) as clone:
         print(f"reproduce: running every stage of {commit[:12]} in {clone}", flush=True)
         _run_every_stage(clone)
-        different = differences(expected, outputs(clone / LOCK))
+        different = differences(expected, outputs(clone))
         if not different:
             print(f"reproduce: identical: all {len(expected)} outputs have the hashes in dvc.lock")
             return 0
@@ -52,16 +48,17 @@ def _run_every_stage(clone: Path) -> None:
         raise UserError("the pipeline fails in the clone; what it said stands above")
 
 
-def outputs(lock: Path) -> dict[str, str]:
-    """Return the hash of every output in a dvc.lock, by path."""
-    if not lock.exists():
-        raise UserError(f"{lock}: no such file; run `make repro` and commit dvc.lock first")
+def outputs(repository: Path) -> dict[str, str]:
+    """Return the hash of every output in a repository's dvc.lock, by path."""
+    path = repository / lock_file.PATH
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run `make repro` and commit {path.name} first")
     try:
-        stages = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))["stages"]
-        return {out["path"]: out["md5"] for stage in stages.values() for out in stage.get("outs", [])}
-    except (YAMLError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        remedy = "`git checkout COMMIT -- dvc.lock` brings back one that is whole; commit it"
-        raise UserError(f"{lock}: is damaged ({printable(str(error))}); {remedy}") from error
+        stages = lock_file.stages(path.read_bytes())
+    except ValueError as error:
+        remedy = f"`git checkout COMMIT -- {path.name}` brings back one that is whole; commit it"
+        raise UserError(f"{path}: is damaged ({error}); {remedy}") from error
+    return {out.path: out.md5 for stage in stages.values() for out in stage.outs}
 
 
 def differences(expected: dict[str, str], found: dict[str, str]) -> list[str]:
@@ -110,8 +107,9 @@ def _accuracies(there: dict[str, Any], here: dict[str, Any]) -> Iterator[tuple[f
 
 
 def _refuse_uncommitted(repository: Path) -> None:
-    if not clones.call("git", "ls-files", "--", str(LOCK), cwd=repository):
-        raise UserError(f"{LOCK}: is not committed, so there is nothing to compare; run `make repro`, commit")
+    lock = str(lock_file.PATH)
+    if not clones.call("git", "ls-files", "--", lock, cwd=repository):
+        raise UserError(f"{lock}: is not committed, so there is nothing to compare; run `make repro`, commit")
     changed = clones.call("git", "status", "--porcelain", "--untracked-files=no", cwd=repository)
     if changed:
         raise UserError(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.commands import loopback, ui
 from pipeline.errors import UserError
-from pipeline.tracking import connection, store
+from pipeline.tracking import failures, store
 
 PASSWORD, DATABASE = "TEAM_SERVER_PASSWORD", "TRACKING_DATABASE_URL"
 SHORTEST = 12
@@ -73,12 +73,12 @@ def _password() -> str:
 
 def _database() -> str:
     """Return the address of a PostgreSQL that answers; empty where none is named."""
-    from sqlalchemy import create_engine, make_url
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
     address = os.environ.get(DATABASE, "").strip()
     if not address:
         return ""
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
     try:
         url = make_url(address)
         if url.get_backend_name() != "postgresql":
@@ -90,7 +90,7 @@ def _database() -> str:
         create_engine(url, connect_args={"connect_timeout": PATIENCE}).connect().close()
     except (SQLAlchemyError, ImportError) as error:
         where = f"{DATABASE}: {url.host or 'localhost'}"
-        raise UserError(f"{where}: {connection.reason(error)}; start it, or name another") from None
+        raise UserError(f"{where}: {failures.reason(error)}; start it, or name another") from None
     return address
 
 

@@ -2,14 +2,17 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 from pipeline.commands import loopback
-from pipeline.tracking import connection, experiments, schema, store
+from pipeline.errors import UserError
+from pipeline.tracking import experiments, failures, schema, store
 
 # One person looks at it. By default MLflow starts four workers, and more processes that wait for jobs which
 # judge language models.
@@ -30,12 +33,19 @@ def serve(port: int) -> None:
         return
     loopback.listen(port, "ui").close()
     if database and database.exists():
-        with connection.answering():
-            schema.check(database)  # the server would migrate it unasked
+        _check(database)
     loopback.end_quietly()
     print(f"MLflow UI: {_page(f'http://{loopback.HOST}:{port}')} (Ctrl-C ends it)", flush=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", loopback.HOST, "--port", str(port)]
     run([*command, "--backend-store-uri", address, "--allowed-hosts", own_names(port), *OPTIONS])
+
+
+def _check(database: Path) -> None:
+    """Raise UserError where MLflow can't use the store as it is: the server would migrate it unasked."""
+    try:
+        schema.check(database)
+    except sqlite3.Error as error:
+        raise UserError(f"tracking: {store.shown()}: {failures.reason(error)}; {failures.REMEDY}") from error
 
 
 def _page(server: str) -> str:

@@ -7,17 +7,18 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import psutil
-from ruamel.yaml import YAML
 
+from pipeline import lock_file
 from pipeline.doctor.programs import call
 from pipeline.errors import first_line, printable
 
-STAGES, LOCK, SETTINGS = Path("dvc.yaml"), Path("dvc.lock"), Path(".dvc/config")
+STAGES, LOCK, SETTINGS = Path("dvc.yaml"), lock_file.PATH, Path(".dvc/config")
 TEMPORARY = Path(".dvc/tmp")
 MARKERS = re.compile(r"^(<{7}|>{7}|={7})( |$)", re.MULTILINE)
 
@@ -44,13 +45,13 @@ def stages() -> Iterator[str]:
         yield f"{STAGES}: can't be read ({reason}); {back}"
 
 
-def lock_file() -> Iterator[str]:
+def lock() -> Iterator[str]:
     """Yield a line where dvc.lock can't be read, and DVC refuses to do anything, or where it was cut off."""
     from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 
     if not LOCK.exists():
         return
-    committed = call("git", "show", f"HEAD:./{LOCK}")
+    committed = _stages_of(call("git", "show", f"HEAD:./{LOCK}"))
     back = f"git checkout HEAD -- {LOCK}" if committed else f"rm {LOCK}"
     mended = f"`{back}`, then `dvc repro` runs what it lacks, to the same bytes"
     text = LOCK.read_text(encoding="utf-8", errors="replace")
@@ -58,7 +59,7 @@ def lock_file() -> Iterator[str]:
         yield f"{LOCK}: holds the markers of a merge conflict; {mended}"
     elif reason := _fault(LOCK, COMPILED_LOCKFILE_SCHEMA):
         yield f"{LOCK}: is not whole ({reason}); {mended}"
-    elif lost := sorted(_stages_of(committed) - _stages_of(text)):
+    elif lost := sorted(committed - _stages_of(text)):
         yield f"{LOCK}: lacks of the last commit's stages {', '.join(lost)}; {mended}"
 
 
@@ -99,8 +100,10 @@ def cache() -> Iterator[str]:
 
 
 def _stages_of(text: str) -> set[str]:
-    """Return the names of the stages in a dvc.lock; none where there is no text."""
-    return set((YAML(typ="safe").load(text) or {}).get("stages", {})) if text else set()
+    """Return the names of the stages in a dvc.lock; none where it can't be read."""
+    with suppress(ValueError):
+        return set(lock_file.stages(text.encode()))
+    return set()
 
 
 def _fault(path: Path, schema: Any) -> str | None:

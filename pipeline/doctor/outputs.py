@@ -4,8 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import files, machine
-from pipeline.doctor.dvc_files import LOCK
+from pipeline import files, lock_file, machine
 from pipeline.errors import UserError
 from pipeline.stages import records
 from pipeline.tracking import evaluated, lineage, run_directory
@@ -39,7 +38,7 @@ def runs() -> Iterator[str]:
         stage, known = recorded.get(directory.as_posix(), ("", digest))
         if digest != known:
             remedies = f"`dvc checkout --force {directory}` brings those back, `dvc repro {stage}` makes them"
-            yield f"{directory}: its files are not those that {LOCK} knows; {remedies}"
+            yield f"{directory}: its files are not those that {lock_file.PATH} knows; {remedies}"
         elif fault := _fault(directory):
             yield fault
         elif measured.get(directory.name, fingerprint := run_directory.fingerprint(directory)) != fingerprint:
@@ -57,7 +56,7 @@ def _fault(directory: Path) -> str | None:
 
 def _recorded() -> dict[str, tuple[str, str]]:
     """Return stage and hash of every output in dvc.lock, by path; nothing where it can't be read."""
-    return {str(out["path"]): (stage, str(out["md5"])) for stage, outs in lineage.outputs() for out in outs}
+    return {out.path: (name, out.md5) for name, stage in lineage.stages().items() for out in stage.outs}
 
 
 def _measured() -> dict[str, str]:

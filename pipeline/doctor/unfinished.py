@@ -15,7 +15,7 @@ def runs() -> Iterator[str]:
         return
     if database and not database.exists():
         return
-    from pipeline.tracking import connection, ownership
+    from pipeline.tracking import connection, failures, ownership
 
     try:
         for run in connection.running_runs(connection.connect()):
@@ -27,5 +27,5 @@ def runs() -> Iterator[str]:
     except UserError as error:  # names the store and the remedy
         yield f"tracking: {error}"
     except connection.ERRORS as error:
-        why = connection.reason(error)
+        why = failures.reason(error)
         yield f"tracking: {store.shown()}: {why}; start the server, or set another MLFLOW_TRACKING_URI"

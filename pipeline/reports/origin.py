@@ -7,15 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from pipeline import machine
+from pipeline import lock_file, machine
+from pipeline.lock_file import File, Stage
 from pipeline.reports import inputs, reading
 from pipeline.tracking import lineage
 
-LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
 REQUIREMENTS = Path("requirements/runtime.txt")
 DATA_STAGES = ("fetch", "normalize")
@@ -25,20 +21,6 @@ LIBRARIES = (
     *("numpy", "scipy", "torch", "scikit-learn", "pandas", "matplotlib"),
     *("dvc", "mlflow", "pydantic", "safetensors"),
 )
-
-
-class File(BaseModel):
-    """A file or directory in dvc.lock, with the hash that DVC knows it by."""
-
-    path: str
-    md5: str | None = None
-
-
-class Stage(BaseModel):
-    """A stage in dvc.lock."""
-
-    deps: list[File] = []
-    outs: list[File] = []
 
 
 @dataclass(frozen=True)
@@ -57,14 +39,13 @@ def commit() -> Commit:
     return Commit(found, _date(found) if found else "", tags.get("git.dirty") == "true")
 
 
-def lock() -> dict[str, Stage]:
+def lock() -> Mapping[str, Stage]:
     """Return the stages in dvc.lock, by name; UserError where it is missing or damaged."""
-    text = reading.content(LOCK).decode(errors="replace")
+    content = reading.content(lock_file.PATH)
     try:
-        found = YAML(typ="safe", pure=True).load(text)
-        return TypeAdapter(dict[str, Stage]).validate_python(found["stages"])
-    except (YAMLError, ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
-        reading.refuse(LOCK, next(iter(str(error).splitlines()), type(error).__name__))
+        return lock_file.stages(content)
+    except ValueError as error:
+        reading.refuse(lock_file.PATH, str(error))
 
 
 def data(stages: Mapping[str, Stage]) -> list[File]:
@@ -77,7 +58,7 @@ def differing(stages: Mapping[str, Stage]) -> list[str]:
     return [
         file.path
         for file in _shown(stages)
-        if file.md5 and Path(file.path).exists() and _digest(Path(file.path)) != file.md5
+        if Path(file.path).exists() and _digest(Path(file.path)) != file.md5
     ]
 
 

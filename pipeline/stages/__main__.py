@@ -10,14 +10,13 @@ import os
 import signal
 import sys
 import time
-import traceback
 from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 from pipeline import machine, params
-from pipeline.errors import UserError, unforeseen
-from pipeline.files import one_line, write_json
+from pipeline.errors import UserError, fail
+from pipeline.files import write_json
 from pipeline.params.threads import ThreadsParams
 from pipeline.stages import keeper
 
@@ -40,11 +39,7 @@ def main(arguments: list[str]) -> None:
         keeper.end_with_dvc()
         _run(*(argument for argument in arguments if argument != "--debug"))
     except Exception as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        foreseen = isinstance(error, (UserError, OSError, MemoryError))
-        print(f"error: {one_line(error) if foreseen else unforeseen(error)}", file=sys.stderr)
-        sys.exit(2)
+        fail(error, debug="--debug" in arguments)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from pipeline import params
 from pipeline.datasets import normalization, splits
-from pipeline.errors import UserError
+from pipeline.errors import UserError, one_line
 from pipeline.figures import comparison, images
 from pipeline.figures import evaluation as figures
 from pipeline.figures.comparison import PAIRS, RUNS
-from pipeline.files import csv_text, one_line, replacing, write_bytes, write_json, write_text
+from pipeline.files import csv_text, replacing, write_bytes, write_json, write_text
 from pipeline.learning import evaluation, models, probabilities
 from pipeline.learning.arrays import Array
 from pipeline.learning.evaluation import Reliability

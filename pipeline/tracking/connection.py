@@ -1,7 +1,6 @@
 """A client of the store, and the experiments in it. Runs only in processes of its own: imports MLflow."""
 
 import os
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipeline.errors import UserError
-from pipeline.tracking import experiments, schema, store
+from pipeline.tracking import experiments, failures, schema, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run
 
 # How long the first user of a new store may take to create it while others wait.
@@ -21,18 +20,6 @@ CREATION = 30.0
 LONGEST_TAG = 5000
 # What a store that can't be had raises: MLflow's own, and what it lets pass of the libraries that it asks.
 ERRORS = (MlflowException, OSError, sqlite3.Error, SQLAlchemyError, ImportError)
-# What is said of an error whose text matches.
-REASONS = {
-    "Connection refused": "connection refused",
-    "error code 401": "user or password is wrong; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
-    "timed out": "no answer",
-    r"too many (\d+) error responses": r"it answers with error \1",
-    "RemoteDisconnected|Connection aborted|Connection reset|Remote end closed": "it closes the connection",
-    "database is locked": "another process holds it locked",
-    "disk is full|No space left": "the disk is full",
-    "readonly database": "it can't be written",
-    r"No module named '(\w+)'": r"the driver \1 isn't installed",
-}
 
 
 def connect() -> MlflowClient:
@@ -50,12 +37,12 @@ def connect() -> MlflowClient:
 
 
 @contextmanager
-def answering(remedy: str = "try again when the store answers") -> Iterator[None]:
+def answering(remedy: str = failures.REMEDY) -> Iterator[None]:
     """Raise UserError in one line, with the remedy, where the store doesn't do what the block asks of it."""
     try:
         yield
     except ERRORS as error:
-        raise UserError(f"tracking: {store.shown()}: {reason(error)}; {remedy}") from error
+        raise UserError(f"tracking: {store.shown()}: {failures.reason(error)}; {remedy}") from error
 
 
 def import_store() -> None:
@@ -142,16 +129,6 @@ def abandon(client: MlflowClient, run: Run, failure: str, status: str = "FAILED"
     with suppress(Exception):
         client.set_tag(run.info.run_id, "failure", failure[:LONGEST_TAG])
         client.set_terminated(run.info.run_id, status)
-
-
-def reason(error: Exception) -> str:
-    """Return in one line why MLflow couldn't do something, without credentials."""
-    text = str(error)
-    for sign, meaning in REASONS.items():
-        if found := re.search(sign, text):
-            return found.expand(meaning)
-    line = next(iter(text.splitlines()), "") or type(error).__name__
-    return store.without_credentials(line)[:300]
 
 
 def _experiments(client: MlflowClient) -> list[str]:

@@ -8,7 +8,7 @@ from dvc.config import ConfigError
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.tracking import connection, run_directory
 from pipeline.tracking.quiet_mlflow import MlflowClient
 from pipeline.tracking.stored import RUNS
@@ -50,7 +50,7 @@ def _directories() -> dict[Path, str]:
     except DvcException as error:
         file = ".dvc/config" if isinstance(error, ConfigError) else "dvc.yaml"
         remedy = f"`git checkout HEAD -- {file}` brings back that of the last commit"
-        raise UserError(f"{file}: {' '.join(str(error).split())}; {remedy}") from error
+        raise UserError(f"{file}: {printable(str(error))}; {remedy}") from error
     outputs = ((Path(out.def_path), stage.addressing) for stage in stages for out in stage.outs)
     return {path: stage for path, stage in outputs if path.parent == RUNS}
 

@@ -4,18 +4,13 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from pipeline import machine
+from pipeline import lock_file, machine
 from pipeline.tracking import run_directory
 
-LOCK = "dvc.lock"
+LOCK = str(lock_file.PATH)
 # What `make repro` writes its results into, besides.
 PAGES = ("README.md", "docs/exercises")
 GIT_SECONDS = 10
@@ -44,9 +39,9 @@ def of_stored(directory: Path) -> Tags:
     digest = dvc_hash(directory)
     output = Path(os.path.relpath(directory)).as_posix()
     tags = _commit(commit, LOCK) if (commit := _commit_with(digest)) else {"git.commit.source": "unknown"}
-    for stage, outs in outputs():
-        if {"path": output, "md5": digest} in outs:
-            tags["dvc.stage"] = stage
+    for name, stage in stages().items():
+        if lock_file.File(path=output, md5=digest) in stage.outs:
+            tags["dvc.stage"] = name
     return tags
 
 
@@ -105,7 +100,8 @@ def _dirty() -> str:
 
 def all_but_outputs() -> list[str]:
     """Return, as git's pathspec, everything but what the pipeline writes: dvc.lock, outputs and pages."""
-    return _all_but(LOCK, "results", *PAGES, *(str(out["path"]) for _, outs in outputs() for out in outs))
+    outputs = (out.path for stage in stages().values() for out in stage.outs)
+    return _all_but(LOCK, "results", *PAGES, *outputs)
 
 
 def _all_but(*written: str) -> list[str]:
@@ -116,19 +112,12 @@ def _changed(pathspec: list[str]) -> str:
     return _git("status", "--porcelain", "--untracked-files=normal", "--", *pathspec)
 
 
-def outputs() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield each stage in dvc.lock with the path and hash of its outputs; nothing where it can't be read."""
+def stages() -> Mapping[str, lock_file.Stage]:
+    """Return the stages in dvc.lock, by name; none where it can't be read."""
     try:
-        for name, stage in _parsed(Path(LOCK).read_bytes())["stages"].items():
-            yield name, [{key: out.get(key) for key in ("path", "md5")} for out in stage.get("outs", [])]
-    except (OSError, YAMLError, KeyError, TypeError, AttributeError):
-        return
-
-
-@lru_cache(maxsize=1)
-def _parsed(lock: bytes) -> Any:
-    # Once for all runs that are published: the parser in Python, which no nesting crashes, takes a second.
-    return YAML(typ="safe", pure=True).load(lock)
+        return lock_file.stages(lock_file.PATH.read_bytes())
+    except (OSError, ValueError):
+        return {}
 
 
 def _git(*arguments: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from pipeline.errors import UserError
-from pipeline.tracking import store, warm
+from pipeline.tracking import failures, store, warm
 
 # Seconds for everything that is left to do when the stage has ended.
 AT_MOST = 90
@@ -57,7 +57,7 @@ def _publish() -> None:
     except UserError as error:
         _say(answers, f"failed {str(error).removeprefix(f'{store.shown()}: ')}")  # the stage names it
     except Exception as error:
-        _say(answers, f"failed {connection.reason(error)}")
+        _say(answers, f"failed {failures.reason(error)}")
 
 
 def _import() -> None:

@@ -15,9 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from safetensors import SafetensorError
 
-from pipeline.errors import UserError
-from pipeline.files import one_line
-from pipeline.tracking import connection, logged_model, run_directory, scored_run, store
+from pipeline.errors import UserError, one_line, printable
+from pipeline.tracking import connection, failures, logged_model, run_directory, scored_run, store
 from pipeline.tracking.quiet_mlflow import MlflowClient, MlflowException, Run, mlflow
 from pipeline.tracking.scored_model import ScoredModel
 
@@ -122,10 +121,10 @@ def files(client: MlflowClient, source: Source) -> Path:
         if shutil.disk_usage(folder).free < ROOM:  # MLflow says no more than that it failed
             full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())
             raise UserError(one_line(full)) from error
-        why = f"its files can't be read ({connection.reason(error)})"
+        why = f"its files can't be read ({failures.reason(error)})"
         raise UserError(f"{where}: {why}; where they are lost, {REMEDY}") from error
     except (ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise UserError(f"{where}: {' '.join(str(error).split())}; {REMEDY}") from error
+        raise UserError(f"{where}: {printable(str(error))}; {REMEDY}") from error
     return run
 
 

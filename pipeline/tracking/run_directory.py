@@ -14,7 +14,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.files import replacing, write_bytes, write_json, write_text
 
 WEIGHTS = "weights.safetensors"
@@ -233,4 +233,4 @@ def _load(path: Path, parse: Callable[[Path], T]) -> T:
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; {REMEDY}") from error
     except DAMAGES as error:
-        raise UserError(f"{path}: is damaged ({' '.join(str(error).split())}); {REMEDY}") from error
+        raise UserError(f"{path}: is damaged ({printable(str(error))}); {REMEDY}") from error

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.tracking import evaluated, run_directory
 from pipeline.tracking.run_directory import NORMALIZATION, RECORD, WEIGHTS
 from pipeline.tracking.scored_model import ScoredModel
@@ -25,8 +25,9 @@ def load(directory: Path) -> ScoredModel:
         model = ScoredModel(directory)
         model.require_probabilities()
     except (OSError, *run_directory.DAMAGES) as error:
-        fault = " ".join(str(error).split())
-        raise UserError(f"{directory}: is damaged ({fault}); {run_directory.REMEDY}") from error
+        raise UserError(
+            f"{directory}: is damaged ({printable(str(error))}); {run_directory.REMEDY}"
+        ) from error
     return model
 
 

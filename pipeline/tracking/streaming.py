@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.tracking import (
     connection,
     evaluation,
+    failures,
     filling,
     lineage,
     opening,
@@ -53,7 +54,7 @@ def publish(message: Message, messages: Messages, progress: Progress) -> None:
             streamed, end = _stream(client, run, messages, progress)
         _end(client, run, tags, streamed, end, progress)
     except Exception as error:
-        connection.abandon(client, run, connection.reason(error))
+        connection.abandon(client, run, failures.reason(error))
         raise
 
 

@@ -194,6 +194,13 @@ def test_a_locked_store_is_one_line_of_the_ui_too(call, tmp_path):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("server", ["ui", "team_server"])
+def test_a_server_of_mlflows_is_started_without_importing_it_here(server):
+    code = f"import sys, pipeline.commands.{server}; print({{'mlflow', 'sqlalchemy'}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
 def test_what_nobody_expected_is_one_line_and_a_traceback_only_if_asked_for(call, monkeypatch):
     def broken(*arguments, **named):
         raise RuntimeError("a library\nfails")

@@ -58,7 +58,7 @@ def measure(folder, **accuracies):
 
 def test_outputs_are_the_hashes_of_every_stages_outputs_and_not_of_what_it_reads(tmp_path):
     (tmp_path / "dvc.lock").write_text(LOCK)
-    assert reproduce.outputs(tmp_path / "dvc.lock") == {
+    assert reproduce.outputs(tmp_path) == {
         "data/params.checked": "bbbb",
         "results/runs/softmax-manual": "cccc.dir",
     }
@@ -66,7 +66,7 @@ def test_outputs_are_the_hashes_of_every_stages_outputs_and_not_of_what_it_reads
 
 def test_a_missing_lock_says_what_makes_it(tmp_path):
     with pytest.raises(UserError, match=r"dvc.lock: no such file; run `make repro` and commit dvc.lock"):
-        reproduce.outputs(tmp_path / "dvc.lock")
+        reproduce.outputs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_damaged_lock_is_named_with_the_remedy(tmp_path, text):
     with pytest.raises(
         UserError, match=r"dvc.lock: is damaged \(.*\); `git checkout COMMIT -- dvc.lock` "
     ) as told:
-        reproduce.outputs(tmp_path / "dvc.lock")
+        reproduce.outputs(tmp_path)
     assert "\n" not in str(told.value)
 
 

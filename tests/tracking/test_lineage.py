@@ -71,7 +71,7 @@ def test_a_run_in_the_making_has_its_processor_its_blas_and_the_threads_of_its_s
 def test_only_what_the_pipeline_does_not_write_makes_the_tree_dirty(
     git_repository: Path, path: str, dirty: str
 ) -> None:
-    commit(dvc_lock=LOCK.format(path="plots/[a].csv", md5="0"))
+    commit(dvc_lock=LOCK.format(path="plots/[a].csv", md5="a"))
     Path(path).parent.mkdir(exist_ok=True)
     Path(path).write_text(Path("dvc.lock").read_text() + "# changed\n")
     assert lineage.of_this_process()["git.dirty"] == dirty
