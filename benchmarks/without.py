@@ -5,8 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.learning import arrays, sgd, training
+from pipeline.learning import arrays, sgd, tensor_parallel, training
 from pipeline.learning.gradients import manual
+
+
+def ranks() -> None:
+    """Train by one process, whose BLAS has all threads."""
+    tensor_parallel._size = lambda *anything: 1
 
 
 def reused_arrays() -> None:
@@ -54,7 +59,7 @@ def product() -> None:
     """Update by an operation for each term of the step."""
 
     def terms(self: Any, step: Any) -> None:
-        before, at, after = (self._rows[self._ROUND[(self._steps + turn) % 4]] for turn in range(3))
+        before, at, after = (self._rows[row] for row in self._turn)
         np.subtract(at, before, out=after)
         after *= step.momentum
         after -= self._rows[self._GRADIENT]
@@ -87,6 +92,7 @@ class _Patched:
 
 
 STEPS: dict[str, Callable[[], None]] = {
+    "ranks": ranks,
     "float32": float32,
     "reused-arrays": reused_arrays,
     "single-copy": single_copy,

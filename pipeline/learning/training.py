@@ -87,38 +87,24 @@ def fit(
     without the penalty. Of equal epochs the first is the best. Raises DivergedError.
     """
     check_batch(model, params, train.X, train.y)  # once, and no minibatch again
-    workspace = Workspace(train.X.dtype)
-    optimiser = Momentum(engine, params, settings.momentum, workspace)
+    descent = _Descent(model, engine, params, train, settings)
     glance = train.first(len(validation.y))
     history: list[Row] = []
     first_layer = weights(params)[0]
     snapshots = {0: engine.to_numpy(params[first_layer])}
     best = Trained({}, 0, history, snapshots)
     best_accuracy = -1.0
-    limit = sys.float_info.max  # the first loss may be anything finite
-    rate = 0.0
     for epoch in range(1, settings.epochs + 1):
-        total = 0.0
-        for step, (X, y) in enumerate(_minibatches(engine, train, settings, workspace)):
-            previous = rate
-            rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
-            loss, downhill = engine.differentiate(model, params, X, y, rate=rate, buffer=workspace)
-            value = float(loss)
-            if not value <= limit:
-                raise DivergedError(_diagnosis(value, epoch, step, previous))
-            if epoch == 1 and step == 0:
-                limit = DIVERGENCE_FACTOR * value
-            optimiser.step(downhill, rate * settings.penalty.shrinkage(len(y)))
-            total += value
+        loss, rate = descent.epoch(epoch)
         validation_loss, validation_accuracy = assess(model, params, validation)
-        if not validation_loss <= limit:  # the loss of a minibatch is from before its update
+        if not validation_loss <= descent.limit:  # the loss of a minibatch is from before its update
             raise DivergedError(
                 f"diverged: the validation loss is {validation_loss:.4g} after epoch {epoch}, "
                 f"at learning rate {rate:g}; {REMEDY}"
             )
         row = {
             "epoch": epoch,
-            "train/loss": total / settings.batches_per_epoch,
+            "train/loss": loss,
             "train/accuracy": assess(model, params, glance)[1],
             "validation/loss": validation_loss,
             "validation/accuracy": validation_accuracy,
@@ -135,23 +121,55 @@ def fit(
     return best
 
 
-def _minibatches(
-    engine: TrainingEngine, train: Samples, settings: Settings, workspace: Workspace
-) -> Iterator[tuple[Array, Array]]:
-    """Yield an epoch's X (B, D) and y (B,); distorted ones are made while the one before is trained on."""
-    distort = settings.distort
-    if distort is None:
-        return _gathered(engine, train, settings.minibatches(), workspace)
-    # What is made ahead waits for its turn, in memory of its own.
-    originals = _gathered(engine, train, settings.minibatches(), fresh)
-    return ahead((distort(X), y) for X, y in originals)
+class _Descent:
+    """Gradient descent over the training samples, epoch by epoch."""
 
+    def __init__(
+        self, model: Model, engine: TrainingEngine, params: Params, train: Samples, settings: Settings
+    ) -> None:
+        self._model, self._engine, self._params = model, engine, params
+        self._train, self._settings = train, settings
+        self._workspace = Workspace(train.X.dtype)
+        self._optimiser = Momentum(engine, params, settings.momentum, self._workspace)
+        self.limit = sys.float_info.max  # the first loss may be anything finite
+        self._rate = 0.0
 
-def _gathered(
-    engine: TrainingEngine, train: Samples, indices: Iterator[np.ndarray], buffer: Buffers
-) -> Iterator[tuple[Array, Array]]:
-    for index in indices:
-        yield engine.gather(train.X, index, buffer), engine.gather(train.y, index, fresh)
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """Train an epoch, the first of which is 1; return the mean loss and the last learning rate.
+
+        The loss is the mean over the minibatches, each before its update. Raises DivergedError.
+        """
+        settings, total = self._settings, 0.0
+        for step, (X, y) in enumerate(self._minibatches()):
+            previous = self._rate
+            self._rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
+            loss, downhill = self._engine.differentiate(
+                self._model, self._params, X, y, rate=self._rate, buffer=self._workspace
+            )
+            value = float(loss)
+            if not value <= self.limit:
+                raise DivergedError(
+                    f"diverged: the training loss reached {value:.4g} at epoch {epoch}, "
+                    f"minibatch {step + 1}, at learning rate {previous:g}; {REMEDY}"
+                )
+            if epoch == 1 and step == 0:
+                self.limit = DIVERGENCE_FACTOR * value
+            self._optimiser.step(downhill, self._rate * settings.penalty.shrinkage(len(y)))
+            total += value
+        return total / settings.batches_per_epoch, self._rate
+
+    def _minibatches(self) -> Iterator[tuple[Array, Array]]:
+        """Yield X (B, D) and y (B,); distorted ones are made while the one before is trained on."""
+        distort = self._settings.distort
+        if distort is None:
+            return self._gathered(self._workspace)
+        # What is made ahead waits for its turn, in memory of its own.
+        return ahead((distort(X), y) for X, y in self._gathered(fresh))
+
+    def _gathered(self, buffer: Buffers) -> Iterator[tuple[Array, Array]]:
+        gather, train = self._engine.gather, self._train
+        for index in self._settings.minibatches():
+            yield gather(train.X, index, buffer), gather(train.y, index, fresh)
 
 
 def assess(model: Model, params: Params, samples: Samples) -> tuple[float, float]:
@@ -164,10 +182,3 @@ def assess(model: Model, params: Params, samples: Samples) -> tuple[float, float
         correct += int((scores.argmax(1) == y).sum())
         factor = scale(model.LOSS, scores, "mean") * len(y)
     return loss * factor / len(samples.y), correct / len(samples.y)
-
-
-def _diagnosis(loss: float, epoch: int, step: int, rate: float) -> str:
-    return (
-        f"diverged: the training loss reached {loss:.4g} at epoch {epoch}, minibatch {step + 1}, "
-        f"at learning rate {rate:g}; {REMEDY}"
-    )

@@ -6,9 +6,9 @@ from pipeline.params import Section
 
 
 class ThreadsParams(Section):
-    """The threads that compute at a time: of a numerical library, less one that makes its minibatches.
+    """The threads that compute at a time: a numerical library's, or one each of a network's parts.
 
-    Another number can mean other bits.
+    One of them makes the minibatches where these are distorted. Another number can mean other bits.
     """
 
     threads: int = Field(ge=1, le=64)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import machine, params
+from pipeline import params
 from pipeline.datasets import normalization, splits
 from pipeline.errors import UserError
-from pipeline.learning import gradients, initialization, models, sgd, training
+from pipeline.learning import gradients, initialization, models, sgd, tensor_parallel, training
 from pipeline.learning.arrays import Array
 from pipeline.learning.distortions import Distorter, Distortion
 from pipeline.learning.gradients import TrainingEngine
@@ -47,8 +47,7 @@ def main(model_name: str, gradient_name: str) -> None:
         try:
             # The manual gradient is NumPy's, on the CPU, whatever torch computes on.
             device = settings.device if gradient_name == "autograd" else "cpu"
-            with machine.held(_threads(settings)):
-                trained = _train(model_name, engine, device, settings, seed, observe)
+            trained = _train(model_name, engine, device, settings, seed, observe)
         except training.DivergedError as error:
             stable = _largest_stable_rate(models.get(model_name), settings)
             raise UserError(f"params.yaml: {section}: {error}{stable}") from error
@@ -96,7 +95,9 @@ def _train(
         batches_per_epoch=math.ceil(count / settings.batch_size),
         distort=_distort(inputs, engine, device, settings, section, seed),
     )
-    return training.fit(model, engine, native, train, validation, schedule, observe)
+    return tensor_parallel.fit(
+        model, engine, native, train, validation, schedule, observe, _threads(settings)
+    )
 
 
 def _of_all(settings: TrainParams, samples: int) -> Penalty:

@@ -19,7 +19,12 @@ from tests.repositories import Repository, copy, surroundings
 
 STAGE = "train@softmax-manual"
 BY_HAND = (sys.executable, "-m", "pipeline", "train", "softmax", "manual")
-EPOCHS = {"train.softmax.epochs": 10_000, "train.softmax.schedule": "constant"}
+IN_PARTS = (sys.executable, "-m", "pipeline", "train", "two_layer", "manual")
+EPOCHS = {
+    f"train.{model}.{name}": value
+    for model in ("softmax", "two_layer")
+    for name, value in (("epochs", 10_000), ("schedule", "constant"))
+}
 
 
 @pytest.fixture
@@ -33,10 +38,12 @@ def endless(trained, empty_store, tmp_path) -> Repository:
 
 
 @contextmanager
-def by_hand(repository: Repository, **environment: str) -> Iterator["subprocess.Popen[str]"]:
-    """Start the training as a person does; it is killed at the end of the block where it still runs."""
+def by_hand(
+    repository: Repository, command: tuple[str, ...] = BY_HAND, **environment: str
+) -> Iterator["subprocess.Popen[str]"]:
+    """Start a training as a person does; it is killed at the end of the block where it still runs."""
     process = subprocess.Popen(
-        BY_HAND,
+        command,
         cwd=repository.path,
         env={**surroundings(), **environment},
         stdout=subprocess.DEVNULL,
@@ -175,6 +182,31 @@ def test_a_stage_ends_with_its_dvc(endless, trained, tmp_path, happened, shell):
         assert "epoch 10000/" not in "".join(going.said), "it ended by itself"
     happened(f"the stage ends {time.monotonic() - killed:.1f} s after it, and a re-run completes")
     trains_as_ever(endless, trained)
+
+
+@pytest.mark.parametrize("whom", ["the first", pytest.param("the second", marks=pytest.mark.slow)])
+@pytest.mark.fault("Stopping in the middle", "`kill -9` of one of the processes that train a network's parts")
+def test_the_processes_that_train_a_network_end_together(endless, happened, whom):
+    endless.set("threads", 2)
+    endless.set("train.two_layer.distortion", None)
+    with by_hand(endless, IN_PARTS, **SILENT) as first:
+        assert first.stderr
+        assert "epoch 1/" in first.stderr.readline()
+        [second] = psutil.Process(first.pid).children()
+        killed = time.monotonic()
+        (first if whom == "the first" else second).kill()
+        first.wait(LONG)
+        second.wait(LONG)
+        took = time.monotonic() - killed
+        said = [line for line in first.stderr if ": epoch " not in line]
+    if whom == "the first":
+        assert said == []
+    else:
+        assert first.returncode == 2
+        [line] = said
+        assert line.startswith(f"error: process {second.pid}, which computes with this one, has ended with ")
+        assert line.endswith("; run it again\n")
+    happened(f"{whom}: the other ends {took:.1f} s after it {''.join(said)}")
 
 
 @pytest.mark.slow

@@ -60,7 +60,9 @@ class Moving:
     it, as the rows of a matrix do.
     """
 
-    _ROUND, _GRADIENT = (0, 1, 3, 4), 2
+    _GRADIENT = 2
+    _TURNS = ((0, 1, 3), (1, 3, 4), (3, 4, 0), (4, 0, 1))
+    """The rows of θ₋, of θ and of θ', by turns."""
 
     def __init__(self, params: Params) -> None:
         sizes = [value.size for value in params.values()]
@@ -73,17 +75,21 @@ class Moving:
                 for (name, value), part in zip(params.items(), parts, strict=True)
             }
 
-        self._values = [arranged(self._rows[place]) for place in self._ROUND]
+        self._values = {row: arranged(self._rows[row]) for row, _, _ in self._TURNS}
         self.downhill = arranged(self._rows[self._GRADIENT])
         self._steps = 0
-        for name, value in params.items():
-            for earlier in self._values[:2]:  # θ₋ and θ are the same: the velocity begins as zero
-                earlier[name][:] = value
+        for row in self._turn[:2]:  # θ₋ and θ are the same: the velocity begins as zero
+            for name, value in params.items():
+                self._values[row][name][:] = value
 
     @property
     def values(self) -> Params:
         """The parameters as the last step left them."""
-        return self._values[(self._steps + 1) % 4]
+        return self._values[self._turn[1]]
+
+    @property
+    def _turn(self) -> tuple[int, int, int]:
+        return self._TURNS[self._steps % 4]
 
     def step(self, downhill: Params, step: Step) -> None:
         """Take the step. See `gradients.Moving`."""
@@ -93,7 +99,7 @@ class Moving:
         self._advance(step)
 
     def _advance(self, step: Step) -> None:
-        before, at, after = (self._ROUND[(self._steps + turn) % 4] for turn in range(3))
+        before, at, after = self._turn
         newer = self._rows.dtype.type(1 + step.momentum - step.shrinkage)
         # Of a parameter at rest 1 - s is left, to its last place, which 1 + μ - s is too large to have.
         older = 1 - step.shrinkage - float(newer)

@@ -5,6 +5,8 @@ from pipeline.learning.losses import CROSS_ENTROPY, Reduction
 
 LOSS = CROSS_ENTROPY
 REDUCTION: Reduction = "mean"
+# Where the hidden units are in each parameter. A network is the sum of narrower ones, which share b2.
+HIDDEN_AXES = {"W1": 1, "b1": 0, "W2": 0}
 
 
 def shapes(inputs: int, outputs: int, hidden: int) -> dict[str, tuple[int, ...]]:

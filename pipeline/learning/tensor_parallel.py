@@ -1,0 +1,135 @@
+"""A network trained by several processes, each on a part of its hidden units (Shoeybi et al. 2019).
+
+The scores of a two-layer network are a sum over its hidden units: so it is the sum of narrower networks, and
+given the gradient of the scores, the backward pass of each gives the gradient of its own parameters. All that
+the processes, the ranks, have to tell each other is their shares of the scores, N x C numbers a minibatch,
+where the threads of a BLAS exchange halves of every activation, and of all weights.
+
+Every rank runs the whole of `training.fit` on its part. It sees the same samples in the same order, the same
+scores and so the same losses to the bit, and takes every decision by itself as the others do.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pipeline import machine, ranks
+from pipeline.learning import training
+from pipeline.learning.arrays import Array, Buffers, Params, fresh
+from pipeline.learning.gradients import TrainingEngine
+from pipeline.learning.models import Model
+from pipeline.learning.training import Row, Samples, Settings, Trained
+
+
+class Part:
+    """The model of one rank: its forward gives the scores of the whole network, its backward its own part."""
+
+    def __init__(self, whole: Model, rank: ranks.Rank) -> None:
+        self._whole, self._rank = whole, rank
+        self.LOSS, self.REDUCTION, self.shapes = whole.LOSS, whole.REDUCTION, whole.shapes
+        self.backward = whole.backward
+
+    def forward(self, params: Params, X: Array, buffer: Buffers = fresh) -> Params:
+        """Return every intermediate result of this part, and the whole network's scores (N, C)."""
+        hidden = self._whole.forward(self._own(params), X, buffer)
+        self._rank.all_reduce(hidden["scores"])
+        return hidden
+
+    def scores(self, params: Params, X: Array) -> Array:
+        """Return the whole network's scores (N, C) of X (N, D)."""
+        return self._rank.all_reduce(self._whole.scores(self._own(params), X))
+
+    def _own(self, params: Params) -> Params:
+        """Return the parameters of which the sum over the ranks is the whole: what all share, one adds."""
+        if self._rank.number == 0:
+            return params
+        return {
+            name: value if name in axes(self._whole) else np.zeros_like(value)
+            for name, value in params.items()
+        }
+
+
+def axes(model: Model) -> dict[str, int]:
+    """Return the axis of the hidden units in each parameter that has one; none where a model has no part."""
+    found: dict[str, int] = getattr(model, "HIDDEN_AXES", {})
+    return found
+
+
+def fit(
+    model: Model,
+    engine: TrainingEngine,
+    params: Params,
+    train: Samples,
+    validation: Samples,
+    settings: Settings,
+    observe: Callable[[Row], None] = lambda row: None,
+    threads: int = 1,
+) -> Trained:
+    """Train as `training.fit` does, with so many threads: those of so many ranks, or else of the library.
+
+    The arithmetic is the same but for the order in which the hidden units' shares of the scores are added
+    up. Raises UserError where one of the processes was killed.
+    """
+    size = _size(model, params, settings, threads)
+    with machine.held(threads // size):
+        if size == 1:
+            return training.fit(model, engine, params, train, validation, settings, observe)
+        return _fit(model, engine, params, train, validation, settings, observe, size)
+
+
+def _size(model: Model, params: Params, settings: Settings, threads: int) -> int:
+    """Return how many ranks train: as many as threads where NumPy computes, and the model has parts.
+
+    Not where minibatches are distorted: every rank would have to do it.
+    """
+    hidden = [
+        value.shape[axes(model)[name]]
+        for name, value in params.items()
+        if name in axes(model) and isinstance(value, np.ndarray)
+    ]
+    return min(threads, *hidden) if hidden and ranks.FORKS and settings.distort is None else 1
+
+
+def _fit(
+    model: Model,
+    engine: TrainingEngine,
+    params: Params,
+    train: Samples,
+    validation: Samples,
+    settings: Settings,
+    observe: Callable[[Row], None],
+    size: int,
+) -> Trained:
+    parts = split(params, axes(model), size)
+
+    def train_part(rank: ranks.Rank) -> Trained:
+        told = observe if rank.number == 0 else lambda row: None
+        return training.fit(Part(model, rank), engine, parts[rank.number], train, validation, settings, told)
+
+    trained = ranks.run(train_part, size)
+    first = trained[0]
+    if any(other.history != first.history for other in trained):
+        raise RuntimeError("the processes that train a network's parts saw different losses")
+    return Trained(
+        join([each.params for each in trained], axes(model)),
+        first.best_epoch,
+        first.history,
+        {epoch: np.concatenate([each.snapshots[epoch] for each in trained], 1) for epoch in first.snapshots},
+    )
+
+
+def split(params: Params, axes: dict[str, int], count: int) -> list[Params]:
+    """Return `count` narrower networks, as equal as can be; what has no hidden units is in each of them."""
+    pieces = {
+        name: np.array_split(value, count, axes[name]) if name in axes else [value] * count
+        for name, value in params.items()
+    }
+    return [{name: pieces[name][number] for name in params} for number in range(count)]
+
+
+def join(parts: list[Params], axes: dict[str, int]) -> Params:
+    """Return the network that `split` took apart."""
+    return {
+        name: np.concatenate([part[name] for part in parts], axes[name]) if name in axes else value
+        for name, value in parts[0].items()
+    }

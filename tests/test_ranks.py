@@ -1,0 +1,150 @@
+"""Processes that compute together: what they add up, what each leaves, and how they end."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline import ranks
+from pipeline.errors import UserError
+from pipeline.ranks import Rank
+
+REPOSITORY = Path(ranks.__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def none_is_left():
+    yield
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(1,), (128, 10), (2 * ranks.CAPACITY + 1,)])
+def test_a_sum_over_the_ranks_is_the_same_to_the_bit_in_each(size, dtype, shape):
+    given = [np.random.default_rng(number).standard_normal(shape).astype(dtype) for number in range(size)]
+
+    def add_up(rank: Rank) -> np.ndarray:
+        array = given[rank.number].copy()
+        assert rank.all_reduce(array) is array
+        return array
+
+    found = ranks.run(add_up, size)
+    assert len(found) == size
+    for each in found:
+        assert each.dtype == dtype
+        np.testing.assert_array_equal(each, found[0])
+        np.testing.assert_allclose(each, sum(given), rtol=10 * np.finfo(dtype).eps, atol=1e-6)
+
+
+def test_no_sum_is_mistaken_for_another_however_far_one_rank_falls_behind():
+    def add_up(rank: Rank) -> list[float]:
+        found = []
+        for turn in range(200):
+            if turn % 3 == rank.number:
+                time.sleep(0.001)
+            found.append(float(rank.all_reduce(np.array([10.0**rank.number * turn]))[0]))
+        return found
+
+    assert ranks.run(add_up, 3) == [[111.0 * turn for turn in range(200)]] * 3
+
+
+def test_a_wait_that_is_longer_than_a_glance_ends_too():
+    def late(rank: Rank) -> float:
+        if rank.number == 1:
+            time.sleep(2 * ranks.GLANCE)
+        return float(rank.all_reduce(np.ones(1))[0])
+
+    assert ranks.run(late, 2) == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_what_a_rank_raises_is_raised_though_others_wait_for_it(failing):
+    def fail(rank: Rank) -> None:
+        if rank.number == failing:
+            raise ArithmeticError(f"of {rank.number}")
+        rank.all_reduce(np.ones(1))
+
+    with pytest.raises(ArithmeticError, match=f"of {failing}"):
+        ranks.run(fail, 2)
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_rank_that_is_killed_is_named_with_the_remedy(waiting):
+    def die(rank: Rank) -> None:
+        if rank.number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if waiting:
+            rank.all_reduce(np.ones(1))
+
+    with pytest.raises(
+        UserError, match=r"process \d+, which computes with this one, .* -9, .*; run it again"
+    ):
+        ranks.run(die, 2)
+
+
+def test_a_rank_that_returns_while_another_waits_for_it_is_a_fault():
+    def out_of_step(rank: Rank) -> None:
+        if rank.number == 0:
+            rank.all_reduce(np.ones(1))
+
+    with pytest.raises(RuntimeError, match=r"process \d+ is done, and this one waits for it"):
+        ranks.run(out_of_step, 2)
+
+
+PROGRAM = """
+import os, sys, time
+import numpy as np
+from pipeline import ranks
+
+def work(rank):
+    os.write(1, b"1\\n")  # at once, so that no other writes into its middle
+    if "send" in sys.argv and rank.number:
+        return np.zeros(1_000_000)  # more than a pipe takes while nobody reads
+    if "send" in sys.argv:
+        time.sleep(60)
+    while True:
+        rank.all_reduce(np.ones(1))
+
+ranks.run(work, 3)
+"""
+
+
+@pytest.mark.parametrize("doing", ["reduce", "send"])
+def test_the_others_end_with_the_process_that_forked_them(doing):
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, doing],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for _ in range(3):
+            process.stdout.readline()
+        time.sleep(0.2)
+        process.kill()
+        # The pipes end with the last process that holds them.
+        assert process.communicate(timeout=30)[1] == ""
+
+
+def test_ctrl_c_ends_all_of_them_without_a_word_of_the_others():
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        for _ in range(3):
+            process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        err = process.communicate(timeout=30)[1]
+    assert err.count("Traceback") == 1  # this program's own: a stage catches it
+    assert err.endswith("KeyboardInterrupt\n")
