@@ -22,7 +22,7 @@ from pipeline.errors import UserError
 
 T = TypeVar("T")
 
-# On macOS, whose libraries don't outlive a fork, there is one rank, whose BLAS has all threads.
+# Not on macOS, where Apple's libraries, its BLAS among them, may crash in a process that was forked.
 FORKS = sys.platform == "linux"
 # Numbers that are added up at a time: scores of ten classes for more samples than are ever scored at once.
 CAPACITY = 1 << 14
@@ -47,13 +47,16 @@ class Rank:
         self.number, self.size = number, slots.shape[1]
         self._slots, self._arrived, self._require_others = slots, arrived, require_others
         self._round = 0
+        # Where ranks share a processor, who looks keeps the others from it.
+        self._spins = SPINS if self.size <= len(os.sched_getaffinity(0)) else 0
 
     def all_reduce(self, array: np.ndarray) -> np.ndarray:
         """Replace a contiguous array by the sum over all ranks, to the same bits in each; return it.
 
-        Every rank must call it as often, with arrays of the same sizes.
+        Every rank must call it as often, with arrays of the same sizes. Raises ValueError for an array that
+        isn't contiguous.
         """
-        flat = array.reshape(-1)
+        flat = array.reshape(-1, copy=False)
         for start in range(0, flat.size, CAPACITY):
             self._add_up(flat[start : start + CAPACITY])
         return array
@@ -73,7 +76,7 @@ class Rank:
         array[:] = slots.sum(axis=0)
 
     def _wait(self, arrival: Semaphore) -> None:
-        for _ in range(SPINS):
+        for _ in range(self._spins):
             if arrival.acquire(block=False):
                 return
         while not arrival.acquire(timeout=GLANCE):

@@ -43,6 +43,11 @@ def test_a_sum_over_the_ranks_is_the_same_to_the_bit_in_each(size, dtype, shape)
         np.testing.assert_allclose(each, sum(given), rtol=10 * np.finfo(dtype).eps, atol=1e-6)
 
 
+def test_an_array_that_is_not_contiguous_is_refused():
+    with pytest.raises(ValueError, match="copy"):
+        ranks.run(lambda rank: rank.all_reduce(np.ones((4, 4))[:, :2]), 1)
+
+
 def test_no_sum_is_mistaken_for_another_however_far_one_rank_falls_behind():
     def add_up(rank: Rank) -> list[float]:
         found = []
