@@ -109,13 +109,17 @@ def seconds_of_products(batches: int) -> float:
 
 @contextmanager
 def anonymous_memory() -> Iterator[list[int]]:
-    """Yield a list that holds the most bytes of anonymous memory of all processes, looked at every 20 ms."""
+    """Yield a list that holds the most bytes of anonymous memory of all processes, looked at every 20 ms.
+
+    What a process still shares with the one that it was forked from counts for both.
+    """
     most, done = [0], threading.Event()
     children = Path(f"/proc/self/task/{os.getpid()}/children")
 
     def look() -> None:
         while not done.wait(0.02):
-            most[0] = max(most[0], sum(map(_anonymous, ["self", *children.read_text().split()])))
+            processes = ["self", *children.read_text().split()]
+            most[0] = max(most[0], sum(map(_anonymous, processes)))
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()

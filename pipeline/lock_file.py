@@ -14,7 +14,7 @@ PATH = Path("dvc.lock")
 
 
 class File(BaseModel):
-    """A file or directory, with the hash that DVC knows it by."""
+    """A file or directory, with the hash that DVC knows it by: of what is stored here, always an MD5."""
 
     path: str
     md5: str
@@ -40,6 +40,6 @@ def stages(content: bytes) -> Mapping[str, Stage]:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "all of it"
-        raise ValueError(f"{where}: {first['msg']}") from error
-    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError(printable(f"{where}: {first['msg']}")) from error
+    except (YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise ValueError(printable(str(error))) from error

@@ -40,11 +40,14 @@ stages:
         (b"<<<<<<< HEAD\nstages: {}\n", "mapping values are not allowed here"),
         (b"stages: \xff", "unacceptable character"),
         (b"stages: " + 5000 * b"[", "maximum recursion depth exceeded"),
+        (b"!!bool x", "x"),
+        (b"!!int ''", "index out of range"),
+        (b'stages: {"a\\nb\\e[31m": 1}', "stages.a b\N{REPLACEMENT CHARACTER}[31m: Input should be"),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_what_is_no_lock_file_is_told_in_one_line(content, said):
     with pytest.raises(ValueError, match="^.*$") as told:
         lock_file.stages(content)
     assert said in str(told.value)
-    assert "\n" not in str(told.value)
+    assert str(told.value).isprintable()

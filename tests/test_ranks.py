@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -15,12 +16,22 @@ from pipeline import ranks
 from pipeline.errors import UserError
 from pipeline.ranks import Rank
 
+pytestmark = pytest.mark.skipif(not ranks.FORKS, reason="one process computes here")
 REPOSITORY = Path(ranks.__file__).parents[1]
+# Seconds that a test may take: what never ends is a fault too.
+LONGEST = 40
 
 
 @pytest.fixture(autouse=True)
-def none_is_left():
+def all_end():
+    def too_long(number: int, frame: object) -> NoReturn:
+        raise TimeoutError(f"not done after {LONGEST} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LONGEST)
     yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
     assert multiprocessing.active_children() == []
 
 
@@ -69,38 +80,87 @@ def test_a_wait_that_is_longer_than_a_glance_ends_too():
     assert ranks.run(late, 2) == [2.0, 2.0]
 
 
+@pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("failing", [0, 1])
-def test_what_a_rank_raises_is_raised_though_others_wait_for_it(failing):
+def test_what_a_rank_raises_is_raised_though_others_wait_for_it(failing, size):
     def fail(rank: Rank) -> None:
         if rank.number == failing:
             raise ArithmeticError(f"of {rank.number}")
         rank.all_reduce(np.ones(1))
 
     with pytest.raises(ArithmeticError, match=f"of {failing}"):
-        ranks.run(fail, 2)
+        ranks.run(fail, size)
+
+
+def test_an_error_brings_its_traceback_and_one_that_cannot_travel_its_words(capfd):
+    class LocalError(Exception):
+        """Defined in a function, where pickle doesn't find it."""
+
+    def misplaced(rank: Rank, kind: type[Exception]) -> None:
+        if rank.number == 1:
+            raise kind("two\nlines")
+
+    with pytest.raises(ArithmeticError) as told:
+        ranks.run(lambda rank: misplaced(rank, ArithmeticError), 2)
+    assert "in misplaced" in told.value.__notes__[0]
+    with pytest.raises(RuntimeError, match="^LocalError: two lines; "):
+        ranks.run(lambda rank: misplaced(rank, LocalError), 2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_an_error_may_be_returned():
+    found = ranks.run(lambda rank: ValueError(rank.number), 2)
+    assert [str(each) for each in found] == ["0", "1"]
 
 
 @pytest.mark.parametrize("waiting", [True, False])
-def test_a_rank_that_is_killed_is_named_with_the_remedy(waiting):
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_rank_that_is_killed_is_named_with_the_remedy(waiting, number):
     def die(rank: Rank) -> None:
         if rank.number == 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         if waiting:
             rank.all_reduce(np.ones(1))
 
-    with pytest.raises(
-        UserError, match=r"process \d+, which computes with this one, .* -9, .*; run it again"
-    ):
-        ranks.run(die, 2)
+    said = rf"process \d+, which computes with this one, .* -{number}, .*; run it again"
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # as a stage has it
+    try:
+        with pytest.raises(UserError, match=said):
+            ranks.run(die, 2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def test_a_rank_that_returns_while_another_waits_for_it_is_a_fault():
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("early", [0, 1])
+def test_a_rank_that_returns_while_another_waits_for_it_is_a_fault(early, size):
     def out_of_step(rank: Rank) -> None:
-        if rank.number == 0:
+        rank.all_reduce(np.ones(1))
+        if rank.number != early:
             rank.all_reduce(np.ones(1))
 
-    with pytest.raises(RuntimeError, match=r"process \d+ is done, and this one waits for it"):
-        ranks.run(out_of_step, 2)
+    with pytest.raises(RuntimeError, match=rf"rank {early} has returned, and rank \d waits for it"):
+        ranks.run(out_of_step, size)
+
+
+@pytest.mark.parametrize(("processors", "looks"), [(2, ranks.SPINS), (1, 0)])
+def test_ranks_look_for_each_other_only_where_each_has_a_processor(monkeypatch, processors, looks):
+    class Late:
+        """Somebody's arrival, which has to be waited for."""
+
+        looks = 0
+
+        def acquire(self, block: bool = True, timeout: float | None = None) -> bool:
+            self.looks += not block
+            return block
+
+        def release(self) -> None: ...
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(processors)))
+    arrivals = [Late(), Late()]
+    rank = Rank(0, np.zeros((2, 2, 1)), np.full(2, -1), arrivals, lambda: None)
+    assert rank.all_reduce(np.ones(1)) == 1.0
+    assert arrivals[0].looks == looks
 
 
 PROGRAM = """
@@ -136,6 +196,15 @@ def test_the_others_end_with_the_process_that_forked_them(doing):
         process.kill()
         # The pipes end with the last process that holds them.
         assert process.communicate(timeout=30)[1] == ""
+
+
+def test_ctrl_c_is_rank_0s_to_act_upon():
+    def interrupted(rank: Rank) -> float:
+        if rank.number == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return float(rank.all_reduce(np.ones(1))[0])
+
+    assert ranks.run(interrupted, 2) == [2.0, 2.0]
 
 
 def test_ctrl_c_ends_all_of_them_without_a_word_of_the_others():

@@ -51,7 +51,7 @@ def lock() -> Iterator[str]:
 
     if not LOCK.exists():
         return
-    committed = _stages_of(call("git", "show", f"HEAD:./{LOCK}"))
+    committed = call("git", "show", f"HEAD:./{LOCK}")
     back = f"git checkout HEAD -- {LOCK}" if committed else f"rm {LOCK}"
     mended = f"`{back}`, then `dvc repro` runs what it lacks, to the same bytes"
     text = LOCK.read_text(encoding="utf-8", errors="replace")
@@ -59,7 +59,7 @@ def lock() -> Iterator[str]:
         yield f"{LOCK}: holds the markers of a merge conflict; {mended}"
     elif reason := _fault(LOCK, COMPILED_LOCKFILE_SCHEMA):
         yield f"{LOCK}: is not whole ({reason}); {mended}"
-    elif lost := sorted(committed - _stages_of(text)):
+    elif lost := sorted(_stages_of(committed) - _stages_of(text)):
         yield f"{LOCK}: lacks of the last commit's stages {', '.join(lost)}; {mended}"
 
 

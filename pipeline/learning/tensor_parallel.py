@@ -2,8 +2,8 @@
 
 The scores of a two-layer network are a sum over its hidden units: so it is the sum of narrower networks, and
 given the gradient of the scores, the backward pass of each gives the gradient of its own parameters. All that
-the processes, the ranks, have to tell each other is their shares of the scores, N x C numbers a minibatch,
-where the threads of a BLAS exchange halves of every activation, and of all weights.
+the processes, the ranks, have to tell each other is their shares of the scores, N x C numbers a minibatch.
+The output's bias is in each of them, moves alike, and is added by one.
 
 Every rank runs the whole of `training.fit` on its part. It sees the same samples in the same order, the same
 scores and so the same losses to the bit, and takes every decision by itself as the others do.
@@ -18,6 +18,7 @@ from pipeline.learning import training
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
 from pipeline.learning.gradients import TrainingEngine
 from pipeline.learning.models import Model
+from pipeline.learning.penalty import weights
 from pipeline.learning.training import Row, Samples, Settings, Trained
 
 
@@ -26,8 +27,8 @@ class Part:
 
     def __init__(self, whole: Model, rank: ranks.Rank) -> None:
         self._whole, self._rank = whole, rank
-        self.LOSS, self.REDUCTION, self.shapes = whole.LOSS, whole.REDUCTION, whole.shapes
-        self.backward = whole.backward
+        self.LOSS, self.REDUCTION, self.HIDDEN_AXES = whole.LOSS, whole.REDUCTION, whole.HIDDEN_AXES
+        self.shapes, self.backward = whole.shapes, whole.backward
 
     def forward(self, params: Params, X: Array, buffer: Buffers = fresh) -> Params:
         """Return every intermediate result of this part, and the whole network's scores (N, C)."""
@@ -44,15 +45,9 @@ class Part:
         if self._rank.number == 0:
             return params
         return {
-            name: value if name in axes(self._whole) else np.zeros_like(value)
+            name: value if name in self.HIDDEN_AXES else np.zeros_like(value)
             for name, value in params.items()
         }
-
-
-def axes(model: Model) -> dict[str, int]:
-    """Return the axis of the hidden units in each parameter that has one; none where a model has no part."""
-    found: dict[str, int] = getattr(model, "HIDDEN_AXES", {})
-    return found
 
 
 def fit(
@@ -67,8 +62,8 @@ def fit(
 ) -> Trained:
     """Train as `training.fit` does, with so many threads: those of so many ranks, or else of the library.
 
-    The arithmetic is the same but for the order in which the hidden units' shares of the scores are added
-    up. Raises UserError where one of the processes was killed.
+    The weights are the same but for rounding. `params` may be changed. Raises UserError where one of the
+    processes was killed.
     """
     size = _size(model, params, settings, threads)
     with machine.held(threads // size):
@@ -83,9 +78,9 @@ def _size(model: Model, params: Params, settings: Settings, threads: int) -> int
     Not where minibatches are distorted: every rank would have to do it.
     """
     hidden = [
-        value.shape[axes(model)[name]]
+        value.shape[model.HIDDEN_AXES[name]]
         for name, value in params.items()
-        if name in axes(model) and isinstance(value, np.ndarray)
+        if name in model.HIDDEN_AXES and isinstance(value, np.ndarray)
     ]
     return min(threads, *hidden) if hidden and ranks.FORKS and settings.distort is None else 1
 
@@ -100,7 +95,7 @@ def _fit(
     observe: Callable[[Row], None],
     size: int,
 ) -> Trained:
-    parts = split(params, axes(model), size)
+    parts = split(model, params, size)
 
     def train_part(rank: ranks.Rank) -> Trained:
         told = observe if rank.number == 0 else lambda row: None
@@ -110,16 +105,18 @@ def _fit(
     first = trained[0]
     if any(other.history != first.history for other in trained):
         raise RuntimeError("the processes that train a network's parts saw different losses")
-    return Trained(
-        join([each.params for each in trained], axes(model)),
-        first.best_epoch,
-        first.history,
-        {epoch: np.concatenate([each.snapshots[epoch] for each in trained], 1) for epoch in first.snapshots},
-    )
+    layer = weights(params)[0]
+    snapshots = {
+        epoch: join(model, [{layer: each.snapshots[epoch]} for each in trained])[layer]
+        for epoch in first.snapshots
+    }
+    kept = join(model, [each.params for each in trained])
+    return Trained(kept, first.best_epoch, first.history, snapshots)
 
 
-def split(params: Params, axes: dict[str, int], count: int) -> list[Params]:
+def split(model: Model, params: Params, count: int) -> list[Params]:
     """Return `count` narrower networks, as equal as can be; what has no hidden units is in each of them."""
+    axes = model.HIDDEN_AXES
     pieces = {
         name: np.array_split(value, count, axes[name]) if name in axes else [value] * count
         for name, value in params.items()
@@ -127,8 +124,9 @@ def split(params: Params, axes: dict[str, int], count: int) -> list[Params]:
     return [{name: pieces[name][number] for name in params} for number in range(count)]
 
 
-def join(parts: list[Params], axes: dict[str, int]) -> Params:
-    """Return the network that `split` took apart."""
+def join(model: Model, parts: list[Params]) -> Params:
+    """Return the network that `split` took apart, or those of its parameters that are in every part."""
+    axes = model.HIDDEN_AXES
     return {
         name: np.concatenate([part[name] for part in parts], axes[name]) if name in axes else value
         for name, value in parts[0].items()

@@ -62,7 +62,7 @@ def _lock_file(name: str) -> Iterator[IO[str] | None]:
 
 
 def _acquire(file: IO[str], stage: str) -> None:
-    """Lock the file, which ends with this process however it ends, and note in it whose it is."""
+    """Lock the file, until this process and those that it forks have ended, and note in it whose it is."""
     until = time.monotonic() + PATIENCE
     while True:
         try:

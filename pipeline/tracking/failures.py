@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.errors import LONGEST, first_line
+from pipeline.errors import first_line, printable
 from pipeline.tracking import store
 
 REMEDY = "try again when the store answers"
@@ -26,4 +26,4 @@ def reason(error: Exception) -> str:
     for sign, meaning in REASONS.items():
         if found := re.search(sign, text):
             return found.expand(meaning)
-    return store.without_credentials(first_line(error))[:LONGEST]
+    return printable(store.without_credentials(first_line(error)))

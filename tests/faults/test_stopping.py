@@ -199,6 +199,8 @@ def test_the_processes_that_train_a_network_end_together(endless, happened, whom
         second.wait(LONG)
         took = time.monotonic() - killed
         said = [line for line in first.stderr if ": epoch " not in line]
+    endless.set("train.two_layer.epochs", 1)
+    assert endless.run(*IN_PARTS, **SILENT).returncode == 0
     if whom == "the first":
         assert said == []
     else:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from pipeline import ranks
 from pipeline.learning import gradients, models, tensor_parallel, training
@@ -13,11 +14,12 @@ from pipeline.learning.arrays import Params
 from pipeline.learning.gradients import manual
 from pipeline.learning.penalty import NONE, Penalty
 from pipeline.learning.training import DivergedError, Samples, Trained
-from tests.learning.problems import copied, relative
+from tests.learning.problems import relative
 from tests.learning.test_training import clouds, plan, start
 
+pytestmark = pytest.mark.skipif(not ranks.FORKS, reason="one process computes here")
 MODEL = models.get("two_layer")
-AXES = tensor_parallel.axes(MODEL)
+NETWORKS = pytest.mark.parametrize("name", ["two_layer", "sigmoid_network", "two_layer_regression"])
 
 
 def trained(settings: training.Settings, threads: int, dtype: type = np.float64, **how: Any) -> Trained:
@@ -35,41 +37,47 @@ def sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
+@NETWORKS
 @pytest.mark.parametrize("count", [1, 2, 3, 8])
-def test_what_is_taken_apart_is_joined_as_it_was(count: int) -> None:
-    whole = start()
-    parts = tensor_parallel.split(whole, AXES, count)
+def test_what_is_taken_apart_is_joined_as_it_was(name: str, count: int) -> None:
+    model, whole = models.get(name), start(name)
+    parts = tensor_parallel.split(model, whole, count)
     assert len(parts) == count
-    widths = [part["b1"].size for part in parts]
+    widths = [part["W2"].shape[0] for part in parts]
     assert sum(widths) == 8
     assert max(widths) - min(widths) <= 1
-    for part in parts:
-        np.testing.assert_array_equal(part["b2"], whole["b2"])
-    joined = tensor_parallel.join(parts, AXES)
+    for width, part in zip(widths, parts, strict=True):
+        assert {key: value.shape for key, value in part.items()} == model.shapes(4, 3, width)
+    joined = tensor_parallel.join(model, parts)
     assert list(joined) == list(whole)
-    for name in whole:
-        np.testing.assert_array_equal(joined[name], whole[name])
+    for key in whole:
+        np.testing.assert_array_equal(joined[key], whole[key])
 
 
+@NETWORKS
 @pytest.mark.parametrize("size", [2, 3])
-def test_each_part_has_the_scores_of_the_whole_network_and_its_part_of_the_gradient(size: int) -> None:
-    whole, samples = start(), clouds(40)
-    whole["b2"] += [1.0, 2.0, 3.0]
-    parts = tensor_parallel.split(whole, AXES, size)
+def test_each_part_has_the_scores_of_the_whole_network_and_its_part_of_the_gradient(
+    name: str, size: int
+) -> None:
+    model, whole, samples = models.get(name), start(name), clouds(40)
+    y = samples.y if model.LOSS.takes_labels else np.eye(3)[samples.y]
+    if "b2" in whole:
+        whole["b2"] += [1.0, 2.0, 3.0]
+    parts = tensor_parallel.split(model, whole, size)
 
     def differentiate(rank: ranks.Rank) -> tuple[Any, float, Params]:
-        part = tensor_parallel.Part(MODEL, rank)
+        part = tensor_parallel.Part(model, rank)
         own = parts[rank.number]
-        return part.scores(own, samples.X), *manual.differentiate(part, own, samples.X, samples.y)
+        return part.scores(own, samples.X), *manual.differentiate(part, own, samples.X, y)
 
-    expected_loss, expected = manual.loss_and_grads(MODEL, whole, samples.X, samples.y)
+    expected_loss, expected = manual.loss_and_grads(model, whole, samples.X, y)
     found = ranks.run(differentiate, size)
     for scores, loss, _ in found:
-        assert relative(scores, MODEL.scores(whole, samples.X)) < 1e-14
+        assert relative(scores, model.scores(whole, samples.X)) < 1e-14
         assert loss == pytest.approx(expected_loss, rel=1e-14)
-    for number, part in enumerate(tensor_parallel.split(expected, AXES, size)):
-        for name, value in part.items():
-            assert relative(found[number][2][name], value) < 1e-12
+    for number, part in enumerate(tensor_parallel.split(model, expected, size)):
+        for key, value in part.items():
+            assert relative(found[number][2][key], value) < 1e-12
 
 
 @pytest.mark.parametrize("threads", [2, 3])
@@ -105,10 +113,28 @@ def test_there_are_no_more_parts_than_hidden_units(sizes: list[int]) -> None:
 
 
 def test_each_epoch_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
-    rows = []
-    found = trained(plan(epochs=3), 2, observe=rows.append)
-    assert rows == found.history
-    assert capfd.readouterr() == ("", "")
+    def observe(row: training.Row) -> None:
+        os.write(1, f"{row}\n".encode())  # which every process could
+
+    found = trained(plan(epochs=3), 2, observe=observe)
+    assert capfd.readouterr() == ("".join(f"{row}\n" for row in found.history), "")
+
+
+@pytest.mark.parametrize(
+    ("model", "threads", "each"), [("two_layer", 2, 1), ("two_layer", 17, 2), ("softmax", 2, 2)]
+)
+def test_all_processes_together_compute_with_so_many_threads(model: str, threads: int, each: int) -> None:
+    def rate(completed: float) -> float:
+        """As large as the BLAS here has threads, so that it is known afterwards."""
+        [blas] = [found for found in threadpool_info() if "numpy" in found["filepath"]]
+        return 1e-6 * float(blas["num_threads"])
+
+    settings = replace(plan(epochs=1), learning_rate=rate)
+    train = clouds(120)
+    found = tensor_parallel.fit(
+        models.get(model), manual, start(model), train, train, settings, threads=threads
+    )
+    assert [row["learning_rate"] for row in found.history] == [1e-6 * each]
 
 
 def test_where_numpy_does_not_compute_or_a_model_has_no_parts_there_is_one_process(sizes: list[int]) -> None:
@@ -140,11 +166,3 @@ def test_parts_that_do_not_see_the_same_losses_are_a_fault() -> None:
     settings = replace(plan(epochs=2), learning_rate=lambda completed: 0.1 if os.getpid() == this else 0.2)
     with pytest.raises(RuntimeError, match="saw different losses"):
         trained(settings, 2)
-
-
-def test_parameters_given_stay_as_they_are() -> None:
-    given = start()
-    before = copied(given)
-    tensor_parallel.fit(MODEL, manual, given, clouds(120), clouds(60, 5), plan(epochs=1), threads=2)
-    for name in before:
-        np.testing.assert_array_equal(given[name], before[name])

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -242,8 +243,27 @@ def test_a_last_update_that_goes_too_far_is_divergence_too(name: str, engine: st
 def test_inputs_that_are_no_numbers_stop_training_at_the_first_minibatch(engine: str) -> None:
     spoilt = clouds(120)
     spoilt.X[:] = np.nan
-    with pytest.raises(DivergedError, match="the training loss reached nan at epoch 1, minibatch 1"):
+    with pytest.raises(DivergedError, match="reached nan at epoch 1, minibatch 1, at learning rate 0;"):
         trained(plan(), engine=engine, train=spoilt)
+
+
+def test_a_loss_is_too_large_beside_the_first_of_all_and_not_beside_its_epochs_first() -> None:
+    # At rate 0 every loss is its sample's: 0.01, 0.91, 5.
+    samples = Samples(np.array([[2.3], [-0.2], [-2.5]]), np.zeros(3, int))
+    epochs = iter([[[0], [0]], [[1], [2]]])
+    still = Settings(2, lambda completed: 0.0, 0.0, NONE, lambda: map(np.array, next(epochs)), 2)
+    params = {"W": np.array([[1.0, -1.0]]), "b": np.zeros(2)}
+    with pytest.raises(DivergedError, match="the training loss reached 5.007 at epoch 2, minibatch 2"):
+        training.fit(models.get("softmax"), manual, params, samples, samples.first(1), still)
+
+
+def test_a_minibatch_made_ahead_leaves_the_one_that_is_trained_on_alone() -> None:
+    found = [
+        trained(replace(plan(), distort=distort)).params for distort in (None, lambda X: X, np.ndarray.copy)
+    ]
+    for other in found[1:]:
+        for name, value in found[0].items():
+            np.testing.assert_array_equal(other[name], value)
 
 
 def test_a_loss_no_larger_than_the_first_is_no_divergence() -> None:

@@ -14,6 +14,8 @@ class Model(Protocol):
 
     LOSS: Loss
     REDUCTION: Reduction
+    HIDDEN_AXES: dict[str, int]
+    """The axis of the hidden units in each parameter that has one: of a network that is the sum over them."""
 
     def shapes(self, inputs: int, outputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each parameter, by name; single-layer models have no hidden units."""

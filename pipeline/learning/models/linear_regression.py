@@ -5,6 +5,7 @@ from pipeline.learning.losses import SQUARED_ERROR, Reduction
 
 LOSS = SQUARED_ERROR
 REDUCTION: Reduction = "mean"
+HIDDEN_AXES: dict[str, int] = {}
 
 
 def shapes(inputs: int, outputs: int, hidden: int = 0) -> dict[str, tuple[int, ...]]:

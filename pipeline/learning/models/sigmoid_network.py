@@ -5,6 +5,7 @@ from pipeline.learning.losses import BINARY_CROSS_ENTROPY, Reduction
 
 LOSS = BINARY_CROSS_ENTROPY
 REDUCTION: Reduction = "mean"
+HIDDEN_AXES = {"W1": 1, "b1": 0, "W2": 0}
 
 
 def shapes(inputs: int, outputs: int, hidden: int) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ from pipeline.learning.losses import CROSS_ENTROPY, Reduction
 
 LOSS = CROSS_ENTROPY
 REDUCTION: Reduction = "mean"
+HIDDEN_AXES: dict[str, int] = {}
 
 
 def shapes(inputs: int, outputs: int, hidden: int = 0) -> dict[str, tuple[int, ...]]:

@@ -5,7 +5,6 @@ from pipeline.learning.losses import CROSS_ENTROPY, Reduction
 
 LOSS = CROSS_ENTROPY
 REDUCTION: Reduction = "mean"
-# Where the hidden units are in each parameter. A network is the sum of narrower ones, which share b2.
 HIDDEN_AXES = {"W1": 1, "b1": 0, "W2": 0}
 
 

@@ -5,6 +5,7 @@ from pipeline.learning.losses import SQUARED_ERROR, Reduction
 
 LOSS = SQUARED_ERROR
 REDUCTION: Reduction = "sum"
+HIDDEN_AXES = {"W1": 1, "W2": 0}
 
 
 def shapes(inputs: int, outputs: int, hidden: int) -> dict[str, tuple[int, ...]]:
