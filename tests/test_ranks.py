@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -181,17 +183,30 @@ ranks.run(work, 3)
 """
 
 
-@pytest.mark.parametrize("doing", ["reduce", "send"])
-def test_the_others_end_with_the_process_that_forked_them(doing):
-    with subprocess.Popen(
+@contextmanager
+def program(doing: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start the program in a session of its own; its ranks are at work when the block begins."""
+    process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, doing],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-    ) as process:
+        start_new_session=True,
+    )
+    try:
         for _ in range(3):
             process.stdout.readline()
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.mark.parametrize("doing", ["reduce", "send"])
+def test_the_others_end_with_the_process_that_forked_them(doing):
+    with program(doing) as process:
         time.sleep(0.2)
         process.kill()
         # The pipes end with the last process that holds them.
@@ -208,16 +223,7 @@ def test_ctrl_c_is_rank_0s_to_act_upon():
 
 
 def test_ctrl_c_ends_all_of_them_without_a_word_of_the_others():
-    with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        for _ in range(3):
-            process.stdout.readline()
+    with program("reduce") as process:
         os.killpg(process.pid, signal.SIGINT)
         err = process.communicate(timeout=30)[1]
     assert err.count("Traceback") == 1  # this program's own: a stage catches it
