@@ -10,8 +10,8 @@ import pickle
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkContext, ForkProcess
@@ -102,14 +102,15 @@ class Rank:
 def run(work: Callable[[Rank], T], size: int) -> list[T]:
     """Run `work` in this process and in size - 1 others; return what each returns, by rank.
 
-    What one raises is raised here, and ends the others. Raises UserError where one of them was killed. They
-    end with this process, however it ends.
+    What one raises is raised here, and ends the others. Raises UserError where one of them was killed, or
+    can't be started. They end with this process, however it ends.
     """
-    slots = np.frombuffer(mmap.mmap(-1, 2 * size * CAPACITY * 8)).reshape(2, size, CAPACITY)
-    returned = np.frombuffer(mmap.mmap(-1, size * 8), np.int64)
-    returned[:] = -1
     fork: ForkContext = get_context("fork")
-    shared = slots, returned, [fork.Semaphore(0) for _ in range(size)]
+    with _starting(size):
+        slots = np.frombuffer(mmap.mmap(-1, 2 * size * CAPACITY * 8)).reshape(2, size, CAPACITY)
+        returned = np.frombuffer(mmap.mmap(-1, size * 8), np.int64)
+        returned[:] = -1
+        shared = slots, returned, [fork.Semaphore(0) for _ in range(size)]
     others: list[tuple[ForkProcess, Connection]] = []
     results: dict[ForkProcess, T] = {}
 
@@ -120,16 +121,13 @@ def run(work: Callable[[Rank], T], size: int) -> list[T]:
 
     try:
         for number in range(1, size):
-            pipe, sender = fork.Pipe(duplex=False)
-            rank = Rank(number, *shared, _end_with(os.getpid()))
-            process = fork.Process(target=_work, args=(work, rank, pipe, sender), daemon=True)
-            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the process has handlers of its own
-            try:
+            with _starting(size):
+                pipe, sender = fork.Pipe(duplex=False)
+                rank = Rank(number, *shared, _end_with(os.getpid()))
+                process = fork.Process(target=_work, args=(work, rank, pipe, sender), daemon=True)
                 process.start()
                 others.append((process, pipe))
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-            sender.close()
+                sender.close()
         first = Rank(0, *shared, receive)
         own = work(first)
         first.returns()
@@ -141,6 +139,21 @@ def run(work: Callable[[Rank], T], size: int) -> list[T]:
             process.kill()
             process.join()
             pipe.close()
+
+
+@contextmanager
+def _starting(size: int) -> Iterator[None]:
+    """Hold signals back, until a process has handlers of its own; UserError where the system refuses one."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{size} processes that compute together can't be started: {error.strerror}; let them write to "
+            "/dev/shm, and be so many, or set threads to 1 in params.yaml"
+        ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(work: Callable[[Rank], T], rank: Rank, pipe: Connection, sender: Connection) -> None:

@@ -1,7 +1,10 @@
 """Machines that lack what others have, or have it wrong."""
 
 import os
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import safetensors.numpy
 
 from tests.faults import processes
 from tests.faults.tracked import THERE
-from tests.repositories import copy_of_the_project
+from tests.repositories import REPOSITORY, copy_of_the_project, surroundings
 from tests.stages.conftest import fill, set_parameters
 
 SILENT = {"GRADLINE_TRACKING": "off"}
@@ -124,6 +127,30 @@ def test_an_exported_tree_is_told_what_dvc_needs(tmp_path, happened):
     said = made.run("python", "-m", "pipeline", "publish", **alone)
     assert (said.returncode, said.stdout[:24], said.stderr) == (0, "publish: 0 runs added, 2", "")
     happened(line.removeprefix("error: ").partition(": ")[2])
+
+
+@pytest.mark.fault("Machine", "no memory that processes may share")
+def test_processes_that_cannot_meet_say_what_they_need(tmp_path, happened):
+    folder = fill(tmp_path)
+    set_parameters(folder / "params.yaml", {"threads": 2, **LARGE})
+    hidden = "mount -t tmpfs -o ro none /dev/shm || exit 77; exec "
+    command = [sys.executable, "-m", "pipeline", "train", "two_layer", "manual"]
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hidden + shlex.join(command)],
+        cwd=folder,
+        env={**surroundings(), "PYTHONPATH": str(REPOSITORY), **SILENT},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == 77 or done.stderr.startswith("unshare: "):
+        pytest.skip(f"only root may mount: {done.stderr.strip()}")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: 2 processes that compute together can't be started: Read-only file system; let them write to "
+        "/dev/shm, and be so many, or set threads to 1 in params.yaml\n"
+    )
+    happened(done.stderr.removeprefix("error: "))
 
 
 @pytest.mark.slow
