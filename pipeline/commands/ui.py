@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.commands import loopback
-from pipeline.errors import UserError
 from pipeline.tracking import experiments, failures, schema, store
 
 # One person looks at it. By default MLflow starts four workers, and more processes that wait for jobs which
@@ -45,7 +44,7 @@ def _check(database: Path) -> None:
     try:
         schema.check(database)
     except sqlite3.Error as error:
-        raise UserError(f"tracking: {store.shown()}: {failures.reason(error)}; {failures.REMEDY}") from error
+        raise failures.unanswered(error) from error
 
 
 def _page(server: str) -> str:

@@ -27,5 +27,4 @@ def runs() -> Iterator[str]:
     except UserError as error:  # names the store and the remedy
         yield f"tracking: {error}"
     except connection.ERRORS as error:
-        why = failures.reason(error)
-        yield f"tracking: {store.shown()}: {why}; start the server, or set another MLFLOW_TRACKING_URI"
+        yield str(failures.unanswered(error, "start the server, or set another MLFLOW_TRACKING_URI"))

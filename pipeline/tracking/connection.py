@@ -42,7 +42,7 @@ def answering(remedy: str = failures.REMEDY) -> Iterator[None]:
     try:
         yield
     except ERRORS as error:
-        raise UserError(f"tracking: {store.shown()}: {failures.reason(error)}; {remedy}") from error
+        raise failures.unanswered(error, remedy) from error
 
 
 def import_store() -> None:

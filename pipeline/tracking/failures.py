@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.errors import first_line, printable
+from pipeline.errors import UserError, first_line, printable
 from pipeline.tracking import store
 
 REMEDY = "try again when the store answers"
@@ -18,6 +18,11 @@ REASONS = {
     "readonly database": "it can't be written",
     r"No module named '(\w+)'": r"the driver \1 isn't installed",
 }
+
+
+def unanswered(error: Exception, remedy: str = REMEDY) -> UserError:
+    """Return what the user is told where the store doesn't do what it is asked for."""
+    return UserError(f"tracking: {store.shown()}: {reason(error)}; {remedy}")
 
 
 def reason(error: Exception) -> str:
