@@ -184,7 +184,7 @@ def _result(process: ForkProcess, pipe: Connection) -> Any:
     """Return what a process returned, or raise what it raised; UserError where it was killed."""
     try:
         result, error = pipe.recv()
-    except EOFError:
+    except (EOFError, OSError):  # the latter where it ended in the middle of sending
         process.join()
         raise UserError(
             f"process {process.pid}, which computes with this one, has ended with status {process.exitcode}, "

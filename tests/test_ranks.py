@@ -133,6 +133,20 @@ def test_a_rank_that_is_killed_is_named_with_the_remedy(waiting, number):
         signal.signal(signal.SIGTERM, before)
 
 
+def test_a_rank_that_is_killed_while_it_sends_is_named_too():
+    def send(rank: Rank) -> np.ndarray:
+        if rank.number == 0:
+            time.sleep(0.3)
+            [other] = multiprocessing.active_children()
+            other.kill()
+        return np.zeros(1_000_000)  # more than a pipe takes while nobody reads
+
+    with pytest.raises(
+        UserError, match=r"process \d+, which computes with this one, .* -9, .*; run it again"
+    ):
+        ranks.run(send, 2)
+
+
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("early", [0, 1])
 def test_a_rank_that_returns_while_another_waits_for_it_is_a_fault(early, size):

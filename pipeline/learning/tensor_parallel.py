@@ -66,10 +66,20 @@ def fit(
     processes was killed.
     """
     size = _size(model, params, settings, threads)
+
+    def train_one(model: Model, params: Params, observe: Callable[[Row], None]) -> Trained:
+        return training.fit(model, engine, params, train, validation, settings, observe)
+
     with machine.held(threads // size):
         if size == 1:
-            return training.fit(model, engine, params, train, validation, settings, observe)
-        return _fit(model, engine, params, train, validation, settings, observe, size)
+            return train_one(model, params, observe)
+        parts = split(model, params, size)
+
+        def train_part(rank: ranks.Rank) -> Trained:
+            told = observe if rank.number == 0 else lambda row: None
+            return train_one(Part(model, rank), parts[rank.number], told)
+
+        return _joined(model, ranks.run(train_part, size))
 
 
 def _size(model: Model, params: Params, settings: Settings, threads: int) -> int:
@@ -85,27 +95,12 @@ def _size(model: Model, params: Params, settings: Settings, threads: int) -> int
     return min(threads, *hidden) if hidden and ranks.FORKS and settings.distort is None else 1
 
 
-def _fit(
-    model: Model,
-    engine: TrainingEngine,
-    params: Params,
-    train: Samples,
-    validation: Samples,
-    settings: Settings,
-    observe: Callable[[Row], None],
-    size: int,
-) -> Trained:
-    parts = split(model, params, size)
-
-    def train_part(rank: ranks.Rank) -> Trained:
-        told = observe if rank.number == 0 else lambda row: None
-        return training.fit(Part(model, rank), engine, parts[rank.number], train, validation, settings, told)
-
-    trained = ranks.run(train_part, size)
+def _joined(model: Model, trained: list[Trained]) -> Trained:
+    """Return the network whose parts were trained, which all must have seen the same losses."""
     first = trained[0]
     if any(other.history != first.history for other in trained):
         raise RuntimeError("the processes that train a network's parts saw different losses")
-    layer = weights(params)[0]
+    layer = weights(first.params)[0]
     snapshots = {
         epoch: join(model, [{layer: each.snapshots[epoch]} for each in trained])[layer]
         for epoch in first.snapshots
