@@ -25,8 +25,14 @@ from pipeline.learning.training import Row, Samples, Settings, Trained
 class Part:
     """The model of one rank: its forward gives the scores of the whole network, its backward its own part."""
 
-    def __init__(self, whole: Model, rank: ranks.Rank) -> None:
+    def __init__(self, whole: Model, rank: ranks.Rank, params: Params) -> None:
         self._whole, self._rank = whole, rank
+        # What is in every part, rank 0 adds.
+        self._added_by_another = {
+            name: np.zeros_like(value)
+            for name, value in params.items()
+            if rank.number > 0 and name not in whole.HIDDEN_AXES
+        }
         self.LOSS, self.REDUCTION, self.HIDDEN_AXES = whole.LOSS, whole.REDUCTION, whole.HIDDEN_AXES
         self.shapes, self.backward = whole.shapes, whole.backward
 
@@ -41,13 +47,8 @@ class Part:
         return self._rank.all_reduce(self._whole.scores(self._own(params), X))
 
     def _own(self, params: Params) -> Params:
-        """Return the parameters of which the sum over the ranks is the whole: what all share, one adds."""
-        if self._rank.number == 0:
-            return params
-        return {
-            name: value if name in self.HIDDEN_AXES else np.zeros_like(value)
-            for name, value in params.items()
-        }
+        """Return the parameters of which the sum over the ranks is the whole."""
+        return {**params, **self._added_by_another}
 
 
 def fit(
@@ -77,7 +78,8 @@ def fit(
 
         def train_part(rank: ranks.Rank) -> Trained:
             told = observe if rank.number == 0 else lambda row: None
-            return train_one(Part(model, rank), parts[rank.number], told)
+            own = parts[rank.number]
+            return train_one(Part(model, rank, own), own, told)
 
         return _joined(model, ranks.run(train_part, size))
 

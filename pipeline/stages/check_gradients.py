@@ -1,5 +1,6 @@
 """Stage check_gradients: every model's hand-derived gradient against autograd and central differences."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def _worst_of_every_model(settings: GradientsParams) -> Worst:
         rng = generator(seed, f"gradients of {name}")
         problem = _problem(name, images, labels, settings.samples, rng)
         with np.errstate(invalid="ignore"):  # an error that is no number is over its bound
-            points = [*_trajectory(name, problem, settings, rng), *_random_points(problem, settings, rng)]
-            worst[name] = _worst([_check(problem, point, settings, rng) for point in points])
+            start = _start(problem, settings, rng)
+            trajectory = _trajectory(problem, start, LEARNING_RATES[name], settings.steps)
+            points = [*trajectory, *_random_points(problem, settings, rng)]
+            worst[name] = _worst([_check(problem, point, start, settings, rng) for point in points])
     return worst
 
 
@@ -107,19 +110,17 @@ def _start(problem: Problem, settings: GradientsParams, rng: np.random.Generator
     return initialization.normal(shapes, None, rng, np.float64)
 
 
-def _trajectory(
-    name: str, problem: Problem, settings: GradientsParams, rng: np.random.Generator
-) -> list[Params]:
+def _trajectory(problem: Problem, start: Params, rate: float, steps: Sequence[int]) -> list[Params]:
     """Return the parameters at the given steps of gradient descent."""
-    theta = _start(problem, settings, rng)
+    theta = {key: value.copy() for key, value in start.items()}
     manual = gradients.get("manual").loss_and_grads
     points = []
-    for step in range(max(settings.steps) + 1):
-        if step in settings.steps:
+    for step in range(max(steps) + 1):
+        if step in steps:
             points.append({key: value.copy() for key, value in theta.items()})
         grads = problem.gradient(manual, theta, "float64")
         for key, value in theta.items():
-            value -= LEARNING_RATES[name] * grads[key]
+            value -= rate * grads[key]
     return points
 
 
@@ -136,12 +137,14 @@ def _random_points(problem: Problem, settings: GradientsParams, rng: np.random.G
 
 
 def _check(
-    problem: Problem, point: Params, settings: GradientsParams, rng: np.random.Generator
+    problem: Problem, point: Params, start: Params, settings: GradientsParams, rng: np.random.Generator
 ) -> dict[str, gradient_check.Errors]:
     manual, autograd = (gradients.get(name).loss_and_grads for name in ("manual", "autograd"))
+    at_start = problem.gradient(autograd, start, "float64")
+    sizes = {name: float(np.linalg.norm(grad)) for name, grad in at_start.items()}
     return {
         "autograd_float64": gradient_check.against(problem, point, manual, autograd, "float64"),
-        "autograd_float32": gradient_check.against(problem, point, manual, autograd, "float32"),
+        "autograd_float32": gradient_check.against(problem, point, manual, autograd, "float32", sizes),
         "directions": gradient_check.along_directions(problem, point, manual, settings.directions, rng),
         "coordinates": gradient_check.at_coordinates(problem, point, manual, settings.coordinates, rng),
     }

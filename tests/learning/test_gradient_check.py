@@ -87,6 +87,27 @@ def test_a_right_gradient_of_a_small_loss_passes_and_a_wrong_one_does_not(name: 
     assert wrong[first] == pytest.approx(1)
 
 
+def test_what_float32_leaves_of_a_gradient_that_has_vanished_is_no_error_and_a_wrong_one_is() -> None:
+    drawn = case("linear_regression", N=64)
+    problem, theirs = Problem(drawn.model, drawn.X, drawn.y, NONE), autograd.loss_and_grads
+    sizes = {
+        name: float(np.linalg.norm(grad))
+        for name, grad in theirs(drawn.model, drawn.params, drawn.X, drawn.y)[1].items()
+    }
+    fitted = {
+        **drawn.params,
+        "b": drawn.params["b"] + (drawn.y - drawn.model.scores(drawn.params, drawn.X)).mean(0),
+    }
+
+    def error(engine: LossAndGrads, sizes: dict[str, float] | None = None) -> float:
+        return gradient_check.against(problem, fitted, engine, theirs, "float32", sizes)["b"]
+
+    assert error(manual.loss_and_grads) > BOUNDS["autograd_float32"]
+    assert error(manual.loss_and_grads, sizes) <= BOUNDS["autograd_float32"]
+    shifted = with_fault(lambda grads, params, X: grads.update(b=grads["b"] + 1e-4 * sizes["b"]))
+    assert error(shifted, sizes) > BOUNDS["autograd_float32"]
+
+
 # Planted faults
 
 

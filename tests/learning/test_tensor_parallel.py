@@ -66,8 +66,8 @@ def test_each_part_has_the_scores_of_the_whole_network_and_its_part_of_the_gradi
     parts = tensor_parallel.split(model, whole, size)
 
     def differentiate(rank: ranks.Rank) -> tuple[Any, float, Params]:
-        part = tensor_parallel.Part(model, rank)
         own = parts[rank.number]
+        part = tensor_parallel.Part(model, rank, own)
         return part.scores(own, samples.X), *manual.differentiate(part, own, samples.X, y)
 
     expected_loss, expected = manual.loss_and_grads(model, whole, samples.X, y)

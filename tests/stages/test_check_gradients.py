@@ -3,6 +3,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 
 from pipeline.errors import UserError
@@ -10,6 +11,7 @@ from pipeline.learning import models
 from pipeline.learning.penalty import Penalty
 from pipeline.stages import check_gradients
 from pipeline.tracking import run_directory
+from tests.stages.conftest import fill, set_parameters
 
 CASES = [(model, name) for model in models.NAMES for name in models.get(model).shapes(784, 10, 4)]
 
@@ -79,6 +81,23 @@ def test_a_gradient_with_a_factor_of_two_goes_red_by_the_name_of_parameter_and_f
     with pytest.raises(UserError, match=told):
         check_gradients.main()
     assert not (project / "results/gradients.json").exists()
+
+
+@pytest.mark.parametrize(("samples", "steps"), [(2, [100]), (4, [0, 400]), (8, [3000])])
+def test_right_gradients_pass_where_training_has_left_little_of_them(project, samples, steps):
+    fill(project)  # all pixels, by which few images are soon fitted
+    set_parameters(project / "params.yaml", {"gradients.samples": samples, "gradients.steps": steps})
+    check_gradients.main()
+
+
+@pytest.mark.parametrize(("model", "name"), CASES)
+def test_a_gradient_that_is_rough_in_float32_alone_goes_red(project, monkeypatch, model, name):
+    def rough(grad):
+        return grad * (1 + 1e-4) if grad.dtype == np.float32 else grad
+
+    plant(monkeypatch, model, name, rough)
+    with pytest.raises(UserError, match=f"^gradient of {name} in {model}: .* against autograd_float32"):
+        check_gradients.main()
 
 
 @pytest.mark.parametrize("model", models.NAMES)
