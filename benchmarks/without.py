@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.learning import arrays, sgd, tensor_parallel, training
+from pipeline.learning import arrays, blas, penalty, tensor_parallel, training
 from pipeline.learning.gradients import manual
 
 
@@ -29,12 +29,18 @@ def single_copy() -> None:
     manual.np = _Patched(take=lambda *args, mode, **more: take(*args, mode="raise", **more))
 
 
+def added_in_place() -> None:
+    """Write every gradient to an array of its own, and add it in a pass of its own, as NumPy does."""
+    blas._openblas = lambda dtype: None
+
+
 def rate_at_the_start() -> None:
     """Multiply every gradient by the learning rate, not the gradient of the scores that all come from."""
-    differentiate = manual.differentiate
+    differentiate, own = manual.differentiate, dict[Any, arrays.Workspace]()
 
-    def later(*args: Any, rate: float, **more: Any) -> Any:
-        loss, grads = differentiate(*args, rate=1.0, **more)
+    def later(*args: Any, rate: float, buffer: Any, **more: Any) -> Any:
+        apart = own.setdefault(buffer, arrays.Workspace(args[2].dtype))  # where nothing is lent
+        loss, grads = differentiate(*args, rate=1.0, buffer=apart, **more)
         for grad in grads.values():
             grad *= rate
         return loss, grads
@@ -44,31 +50,14 @@ def rate_at_the_start() -> None:
 
 def fused_penalty() -> None:
     """Add the penalty to the gradients in a pass of its own."""
-    step = sgd.Momentum.step
+    step = manual.Moving.step
 
-    def apart(self: Any, downhill: Any, shrinkage: float) -> None:
-        for penalised, moving in self._moving:
-            for name, value in moving.values.items() if penalised else ():
-                downhill[name] += shrinkage * value
-        step(self, downhill)
+    def apart(self: Any, downhill: Any, momentum: float, shrinkage: float) -> None:
+        for name in penalty.weights(self.values):
+            self.sums[name].array += self.scale * shrinkage * self.values[name]
+        step(self, downhill, momentum, 0.0)
 
-    sgd.Momentum.step = apart
-
-
-def product() -> None:
-    """Update by an operation for each term of the step."""
-
-    def terms(self: Any, step: Any) -> None:
-        before, at, after = (self._rows[row] for row in self._turn)
-        np.subtract(at, before, out=after)
-        after *= step.momentum
-        after -= self._rows[self._GRADIENT]
-        if step.shrinkage:
-            after -= np.multiply(at, step.shrinkage, out=before)
-        after += at
-        self._steps += 1
-
-    manual.Moving._advance = terms
+    manual.Moving.step = apart
 
 
 def float32() -> None:
@@ -96,7 +85,7 @@ STEPS: dict[str, Callable[[], None]] = {
     "float32": float32,
     "reused-arrays": reused_arrays,
     "single-copy": single_copy,
+    "added-in-place": added_in_place,
     "rate-at-the-start": rate_at_the_start,
     "fused-penalty": fused_penalty,
-    "product": product,
 }

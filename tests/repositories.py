@@ -29,6 +29,7 @@ SMALL = {
     "regression.penalty.strength": 0.5,
     "train.softmax.epochs": 2,
     "train.two_layer.epochs": 2,
+    "train.two_layer.batch_size": 128,
     "train.two_layer.learning_rate": 0.08,
     "train.two_layer.hidden": 16,
     "baseline.logistic_regression.max_iterations": 10,

@@ -6,13 +6,22 @@ write to come from a `Buffers` function: `fresh` hands out none, so every result
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = Any  # numpy.ndarray or torch.Tensor; neither library's types cover both
 Params: TypeAlias = dict[str, Array]
 Buffers: TypeAlias = Callable[..., Any]
+
+
+class Accumulator(Protocol):
+    """An array to which products are added, where others are overwritten by them: see `blas.Sum`."""
+
+    array: np.ndarray
+
+    def add_product(self, A: np.ndarray, B: np.ndarray) -> None:
+        """Add A (N, K) times B (K, M), in place; ValueError for other shapes."""
 
 
 def fresh(name: str, *shape: int) -> None:
@@ -27,23 +36,28 @@ class Workspace:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._dtype = dtype
-        self._arrays: dict[tuple[str, tuple[int, ...]], np.ndarray] = {}
+        self._arrays: dict[tuple[str, tuple[int, ...]], Any] = {}
 
-    def __call__(self, name: str, *shape: int) -> np.ndarray:
-        """Return the array of this name and shape."""
+    def __call__(self, name: str, *shape: int) -> Any:
+        """Return the array of this name and shape, or the accumulator that was lent."""
         key = (name, shape)
         if key not in self._arrays:
             self._arrays[key] = np.empty(shape, self._dtype)
         return self._arrays[key]
 
-    def lend(self, name: str, array: np.ndarray) -> None:
-        """Hand out this array under the name, wherever it is asked for in its shape."""
-        self._arrays[name, array.shape] = array
+    def lend(self, name: str, place: Accumulator) -> None:
+        """Hand out this one under the name, wherever an array of its shape is asked for."""
+        self._arrays[name, place.array.shape] = place
 
 
 def matmul(A: Array, B: Array, out: Array | None = None) -> Array:
-    """A (N, K) times B (K, M): (N, M)."""
-    return A @ B if out is None else np.matmul(A, B, out=out)
+    """A (N, K) times B (K, M): (N, M); it is added to an `out` that is an Accumulator."""
+    if out is None:
+        return A @ B
+    if isinstance(out, np.ndarray):
+        return np.matmul(A, B, out=out)
+    out.add_product(A, B)
+    return out
 
 
 def affine(X: Array, W: Array, b: Array, out: Array | None = None) -> Array:
@@ -82,14 +96,14 @@ def sigmoid(z: Array) -> Array:
     return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
 
 
-def log_softmax(scores: Array, out: Array | None = None) -> Array:
+def log_softmax(scores: Array) -> Array:
     """Log-probabilities of the classes, scores (N, C): (N, C). The shift keeps exp from overflowing."""
     if hasattr(scores, "log_softmax"):  # torch's own is one operation, forward and backward
         return scores.log_softmax(1)
-    largest = scores.T.copy().max(axis=0)[:, None]  # NumPy's loop along a short row takes three times as long
-    shifted = np.subtract(scores, largest, out=out)
-    log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return np.subtract(shifted, log_sum, out=out)
+    by_class = scores.T.copy()  # (C, N): NumPy's loops along rows of a few classes take three times as long
+    by_class -= by_class.max(axis=0)
+    by_class -= np.log(np.exp(by_class).sum(axis=0))
+    return by_class.T
 
 
 def of_labels(scores: Array, y: Array) -> Array:

@@ -60,7 +60,7 @@ class Distorter:
 
     def places(self, count: int) -> Floats:
         """Draw where `count` images are sampled: (N, 2, P), rows and columns, till the next call."""
-        places = self._floats("places", 2 * count, self._grid.shape[1])
+        places: Floats = self._floats("places", 2 * count, self._grid.shape[1])
         np.matmul(self._maps(count).reshape(2 * count, 3), self._grid, out=places)
         places += self._centre
         if self._distortion.elasticity:
@@ -86,7 +86,7 @@ class Distorter:
         self._rng.random(dtype=np.float32, out=noise)
         noise -= np.float32(0.5)  # the blur holds the factor 2 that brings this to -1 ... 1
         rows = np.matmul(noise, self._blur, out=self._floats("rows", count * side, side))
-        fields = self._floats("fields", count, side, side)
+        fields: Floats = self._floats("fields", count, side, side)
         np.matmul(self._stretched_blur, rows.reshape(count, side, side), out=fields)
         return fields.reshape(count, -1)
 

@@ -21,7 +21,7 @@ Errors: TypeAlias = dict[str, float]
 # Largest relative errors of a right gradient, by kind of check.
 BOUNDS = {
     "autograd_float64": 1e-10,
-    "autograd_float32": 1e-5,
+    "autograd_float32": 1e-4,
     "directions": 1e-6,
     "coordinates": 1e-6,
 }

@@ -46,7 +46,7 @@ def _cross_entropy(scores: Array, y: Array) -> Array:
 
 
 def _cross_entropy_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh) -> tuple[Array, Array]:
-    log_probs = log_softmax(scores, out=buffer("dscores", *scores.shape))  # (N, C)
+    log_probs = log_softmax(scores)  # (N, C)
     loss = -of_labels(log_probs, y)
     dscores = np.exp(log_probs, out=log_probs)  # (N, C) probabilities ...
     dscores[np.arange(len(y)), y] -= 1  # ... minus 1 at the label: p - onehot(y)

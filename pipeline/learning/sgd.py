@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.learning import penalty
 from pipeline.learning.arrays import Params, Workspace
-from pipeline.learning.gradients import Step, TrainingEngine
+from pipeline.learning.gradients import TrainingEngine
 
 # Blocks in a window: enough to mix samples from everywhere, few enough to be long.
 BLOCKS = 32
@@ -80,33 +80,31 @@ def windows(samples: int, window: int, rng: np.random.Generator) -> Iterator[np.
 
 
 class Momentum:
-    """Gradient descent with heavy-ball momentum (Polyak 1964) and an L2 penalty; see `gradients.Step`."""
+    """Gradient descent with heavy-ball momentum (Polyak 1964) and an L2 penalty; see `gradients.Moving`."""
 
     def __init__(
         self, engine: TrainingEngine, params: Params, momentum: float, workspace: Workspace | None = None
     ) -> None:
         """Take the parameters over: from here on `params` holds what the last step left.
 
-        `workspace` is the one that gradients are computed in: they then are where the steps read them.
+        `workspace` is the one that gradients are computed in: they then are added where the steps need them.
         """
-        self._params, self._momentum = params, momentum
-        weights = {name: params[name] for name in penalty.weights(params)}
-        biases = {name: value for name, value in params.items() if name not in weights}
-        self._moving = [
-            (penalised, engine.moving(each)) for each, penalised in ((weights, True), (biases, False)) if each
-        ]
-        for _, moving in self._moving:
-            params.update(moving.values)
-            if workspace is not None:
-                for name, place in moving.downhill.items():
-                    workspace.lend(f"d{name}", place)
+        self._momentum = momentum
+        self._moving = engine.moving(params, penalty.weights(params))
+        params.update(self._moving.values)
+        if workspace is not None:
+            for name, place in self._moving.sums.items():
+                workspace.lend(f"d{name}", place)
+
+    @property
+    def scale(self) -> float:
+        """What the gradients of the next step are to be multiplied by, beside the learning rate."""
+        return self._moving.scale
 
     def step(self, downhill: Params, shrinkage: float = 0.0) -> None:
         """Update the parameters.
 
-        `downhill` is the learning rate times the gradient without the penalty's; `shrinkage` is that rate
-        times the penalty's.
+        `downhill` is the learning rate times the gradient without the penalty's, times `scale`; `shrinkage`
+        is that rate times the penalty's.
         """
-        for penalised, moving in self._moving:
-            moving.step(downhill, Step(self._momentum, shrinkage if penalised else 0.0))
-            self._params.update(moving.values)
+        self._moving.step(downhill, self._momentum, shrinkage)

@@ -139,12 +139,12 @@ class _Descent:
 
         The loss is the mean over the minibatches, each before its update. Raises DivergedError.
         """
-        settings, total = self._settings, 0.0
+        settings, optimiser, total = self._settings, self._optimiser, 0.0
         for step, (X, y) in enumerate(self._minibatches()):
             previous = self._rate
             self._rate = settings.learning_rate(epoch - 1 + step / settings.batches_per_epoch)
             loss, downhill = self._engine.differentiate(
-                self._model, self._params, X, y, rate=self._rate, buffer=self._workspace
+                self._model, self._params, X, y, rate=self._rate * optimiser.scale, buffer=self._workspace
             )
             value = float(loss)
             if not value <= self.limit:
@@ -154,7 +154,7 @@ class _Descent:
                 )
             if epoch == 1 and step == 0:
                 self.limit = DIVERGENCE_FACTOR * value
-            self._optimiser.step(downhill, self._rate * settings.penalty.shrinkage(len(y)))
+            optimiser.step(downhill, self._rate * settings.penalty.shrinkage(len(y)))
             total += value
         return total / settings.batches_per_epoch, self._rate
 

@@ -11,6 +11,7 @@ from scipy import special
 
 from pipeline.learning import arrays
 from pipeline.learning.arrays import Workspace
+from pipeline.learning.blas import Sum
 
 finite = st.floats(-1e4, 1e4)
 score_matrices = hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=6), elements=finite)
@@ -59,11 +60,14 @@ def test_log_softmax_of_huge_scores_is_exact_and_overflows_nowhere(scores, expec
         np.testing.assert_allclose(arrays.log_softmax(np.array(scores)), expected, rtol=1e-15)
 
 
-def test_log_softmax_into_an_array_has_the_same_bits_and_leaves_the_scores() -> None:
-    scores = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
-    before, out = scores.copy(), np.empty_like(scores)
-    assert arrays.log_softmax(scores, out=out) is out
-    np.testing.assert_array_equal(out, arrays.log_softmax(scores), strict=True)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_log_softmax_leaves_the_scores_and_keeps_their_type(order) -> None:
+    scores = np.asarray(np.random.default_rng(0).standard_normal((5, 4)), np.float32, order=order)
+    before = scores.copy()
+    log_probabilities = arrays.log_softmax(scores)
+    assert log_probabilities.dtype == np.float32
+    np.testing.assert_array_equal(scores, before)
+    log_probabilities[:] = 0
     np.testing.assert_array_equal(scores, before)
 
 
@@ -147,11 +151,14 @@ def test_a_workspace_hands_out_one_array_for_each_name_and_shape_and_fresh_hands
     assert arrays.fresh("scores", 4, 3) is None
 
 
-def test_a_workspace_hands_out_what_it_was_lent() -> None:
-    workspace, lent = Workspace(np.dtype(np.float32)), np.zeros((4, 3), np.float32)
+def test_a_workspace_hands_out_the_sum_that_it_was_lent_and_products_are_added_to_it() -> None:
+    workspace, lent = Workspace(np.dtype(np.float32)), Sum(np.ones((4, 3), np.float32))
     workspace.lend("dW", lent)
     assert workspace("dW", 4, 3) is lent
     assert workspace("dW", 3, 4) is not lent
+    A, B = np.ones((4, 2), np.float32), np.ones((2, 3), np.float32)
+    assert arrays.matmul(A, B, out=workspace("dW", 4, 3)) is lent
+    np.testing.assert_array_equal(lent.array, 3)
 
 
 def test_two_workspaces_share_no_memory() -> None:

@@ -112,7 +112,7 @@ def test_an_epoch_of_the_mlp_is_ours_minibatch_by_minibatch(data, penalty, batch
     for first in range(0, len(X), size):
         batch = X[first : first + size], y[first : first + size]
         _, grads = gradients.get("manual").loss_and_grads(network, params, *batch, penalty=whole)
-        optimiser.step({name: 0.1 * grad for name, grad in grads.items()})
+        optimiser.step({name: 0.1 * optimiser.scale * grad for name, grad in grads.items()})
     for name, value in params.items():
         np.testing.assert_allclose(fitted.params[name], value, rtol=1e-9, atol=1e-12)
 

@@ -46,11 +46,11 @@ def test_a_training_step_by_torch_imports_neither_sympy_nor_its_compiler() -> No
     program = (
         "import sys, torch\n"
         "from pipeline.learning import models\n"
-        "from pipeline.learning.gradients import Step, autograd\n"
+        "from pipeline.learning.gradients import autograd\n"
         "params = {'W': torch.ones(2, 3), 'b': torch.ones(3)}\n"
         "X, y = torch.ones(4, 2), torch.zeros(4, dtype=torch.int64)\n"
         "loss, downhill = autograd.differentiate(models.get('softmax'), params, X, y, rate=0.1)\n"
-        "autograd.moving(params).step(downhill, Step(0.9, 0.1))\n"
+        "autograd.moving(params, ['W']).step(downhill, 0.9, 0.1)\n"
         "print([m for m in ('sympy', 'torch._dynamo') if m in sys.modules])"
     )
     assert printed(program) == "[]"

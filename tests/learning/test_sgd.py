@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.learning import models, sgd
-from pipeline.learning.arrays import Workspace
+from pipeline.learning.arrays import Workspace, fresh
+from pipeline.learning.blas import Sum
 from pipeline.learning.gradients import autograd, manual
 from pipeline.learning.penalty import Penalty
 from pipeline.learning.sgd import Momentum, largest_stable_rate
@@ -130,9 +131,9 @@ def test_a_window_of_everything_is_the_plain_shuffle() -> None:
 # Momentum
 
 
-def downhill(grads, rate: float):
-    """What a step is given: the rate times the gradient, in memory that it may use up."""
-    return {name: rate * grad for name, grad in grads.items()}
+def take(optimiser: Momentum, grads, rate: float, shrinkage: float = 0.0) -> None:
+    """Take a step down the gradient, as training does."""
+    optimiser.step({name: rate * optimiser.scale * grad for name, grad in grads.items()}, shrinkage)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
@@ -146,7 +147,7 @@ def test_momentum_is_torchs_at_a_constant_rate(momentum: float) -> None:
         for parameter, grad in zip(theirs, grads.values(), strict=True):
             parameter.grad = torch.from_numpy(grad.copy())
         optimiser.step()
-        ours.step(downhill(grads, 0.1))
+        take(ours, grads, 0.1)
     for value, parameter in zip(params.values(), theirs, strict=True):
         np.testing.assert_allclose(value, parameter.detach().numpy(), rtol=1e-12)
 
@@ -156,7 +157,7 @@ def test_under_a_constant_gradient_momentum_moves_by_its_closed_form() -> None:
     params, grad, mu, rate = {"W": np.zeros((2, 2))}, np.array([[1.0, -2.0], [0.5, 0.0]]), 0.9, 0.05
     optimiser = Momentum(manual, params, mu)
     for _ in range(30):
-        optimiser.step({"W": rate * grad})
+        take(optimiser, {"W": grad}, rate)
     expected = -rate * grad * sum((1 - mu**j) / (1 - mu) for j in range(1, 31))
     np.testing.assert_allclose(params["W"], expected, rtol=1e-12)
 
@@ -165,8 +166,8 @@ def test_a_new_rate_applies_to_the_new_gradient_alone() -> None:
     # v ← μ·v - rate·g, as scikit-learn's SGDOptimizer; torch would apply the new rate to the whole velocity.
     params = {"W": np.zeros(1)}
     optimiser = Momentum(manual, params, 0.5)
-    optimiser.step({"W": 1.0 * np.ones(1)})
-    optimiser.step({"W": 0.1 * np.ones(1)})
+    for rate in (1.0, 0.1):
+        take(optimiser, {"W": np.ones(1)}, rate)
     assert params["W"][0] == pytest.approx(-1 - (0.5 + 0.1))
 
 
@@ -175,7 +176,7 @@ def test_on_a_quadratic_momentum_follows_its_two_term_recurrence() -> None:
     params, curvature, mu, rate = {"W": np.array([1.0])}, 3.0, 0.8, 0.1
     optimiser, before, x = Momentum(manual, params, mu), 1.0, 1.0
     for _ in range(50):
-        optimiser.step({"W": rate * curvature * params["W"]})
+        take(optimiser, {"W": curvature * params["W"]}, rate)
         before, x = x, x - rate * curvature * x + mu * (x - before)
         assert params["W"][0] == pytest.approx(x, rel=1e-9)
 
@@ -186,8 +187,8 @@ def test_without_momentum_a_step_is_rate_times_gradient_and_in_place_on_tensors(
     arrays, tensors = copied(start), {k: torch.from_numpy(v.copy()) for k, v in start.items()}
     by_hand, by_torch = Momentum(manual, arrays, 0.0), Momentum(autograd, tensors, 0.0)
     held = tensors["W"]
-    by_hand.step(downhill(grads, 0.1))
-    by_torch.step({name: torch.from_numpy(grad) for name, grad in downhill(grads, 0.1).items()})
+    take(by_hand, grads, 0.1)
+    take(by_torch, {name: torch.from_numpy(grad) for name, grad in grads.items()}, 0.1)
     assert tensors["W"] is held
     for name, value in start.items():
         np.testing.assert_allclose(arrays[name], value - 0.1 * grads[name], rtol=1e-15)
@@ -199,9 +200,9 @@ def test_the_penalty_in_the_update_is_the_one_in_the_gradient(kind: str) -> None
     params = {"W": rng(0).standard_normal((3, 2)), "b": rng(1).standard_normal(2)}
     grads = {name: rng(2).standard_normal(value.shape) for name, value in params.items()}
     penalty, updated, expected = Penalty(kind, 0.3), copied(params), copied(params)
-    Momentum(manual, updated, 0.0).step(downhill(grads, 0.1), 0.1 * penalty.shrinkage(7))
+    take(Momentum(manual, updated, 0.0), grads, 0.1, 0.1 * penalty.shrinkage(7))
     penalty.add_gradient(grads, params, 7)
-    Momentum(manual, expected, 0.0).step(downhill(grads, 0.1))
+    take(Momentum(manual, expected, 0.0), grads, 0.1)
     for name, value in expected.items():
         np.testing.assert_allclose(updated[name], value, rtol=1e-14)
 
@@ -215,35 +216,53 @@ def test_a_float32_weight_without_gradient_shrinks_by_the_penalty_to_the_last_pl
         assert params["W"][0] == pytest.approx(1 - shrinkage, abs=np.finfo(np.float32).epsneg, rel=0)
 
 
-def test_a_gradient_stays_as_it_is_wherever_it_was_written() -> None:
-    start = {"W": rng(0).standard_normal((7, 5)).astype(np.float32), "b": np.ones(5, np.float32)}
-    elsewhere, there = copied(start), copied(start)
-    workspace = Workspace(np.dtype(np.float32))
-    copying, reading = Momentum(manual, elsewhere, 0.9), Momentum(manual, there, 0.9, workspace)
-    for step in range(4):
-        grads = {name: rng(step).standard_normal(v.shape, np.float32) for name, v in start.items()}
-        written = {name: workspace(f"d{name}", *grad.shape) for name, grad in grads.items()}
-        for name, grad in grads.items():
-            written[name][:] = grad
-        before = copied(grads)
-        copying.step(grads, 0.01)
-        reading.step(written, 0.01)
-        for name, grad in before.items():
-            np.testing.assert_array_equal(grads[name], grad)
-            np.testing.assert_array_equal(written[name], grad)
-            np.testing.assert_array_equal(there[name], elsewhere[name])
-    assert not np.array_equal(there["W"], start["W"])
+def test_a_gradient_stays_as_it_is() -> None:
+    params = {"W": rng(0).standard_normal((7, 5)).astype(np.float32), "b": np.ones(5, np.float32)}
+    optimiser = Momentum(manual, params, 0.9)
+    grads = {name: rng(1).standard_normal(value.shape, np.float32) for name, value in params.items()}
+    before = copied(grads)
+    for _ in range(4):
+        optimiser.step(grads, 0.01)
+    for name, grad in before.items():
+        np.testing.assert_array_equal(grads[name], grad)
 
 
-def test_a_step_reads_the_gradient_where_backward_writes_it() -> None:
-    network, workspace = models.get("two_layer"), Workspace(np.dtype(np.float64))
-    params = {name: rng(0).standard_normal(shape) for name, shape in network.shapes(6, 3, 4).items()}
-    Momentum(manual, params, 0.9, workspace)
-    X, y = rng(1).standard_normal((5, 6)), np.array([0, 1, 2, 0, 1])
-    _, grads = manual.differentiate(network, params, X, y, buffer=workspace)
-    for name in ("W1", "W2"):
-        assert grads[name] is workspace(f"d{name}", *params[name].shape)
-        assert np.shares_memory(grads[name].base, params[name].base)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", [4, 300], ids=["few", "many"])
+def test_a_step_from_where_the_backward_pass_adds_is_the_one_of_a_gradient_elsewhere(
+    hidden: int, dtype: type
+) -> None:
+    network, workspace, penalty = models.get("two_layer"), Workspace(np.dtype(dtype)), Penalty("sum", 0.01)
+    start = {
+        name: rng(0).standard_normal(shape).astype(dtype) / 10
+        for name, shape in network.shapes(60, 3, hidden).items()
+    }
+    X, y = rng(1).standard_normal((5, 60)).astype(dtype), np.array([0, 1, 2, 0, 1])
+    there, elsewhere = copied(start), copied(start)
+    adding, copying = Momentum(manual, there, 0.9, workspace), Momentum(manual, elsewhere, 0.9)
+    for _ in range(150):  # over two changes of the unit
+        for optimiser, params, buffer in ((adding, there, workspace), (copying, elsewhere, fresh)):
+            rate = 0.01 * optimiser.scale
+            _, grads = manual.differentiate(network, params, X, y, rate=rate, buffer=buffer)
+            assert isinstance(grads["W1"], Sum) == (optimiser is adding)
+            optimiser.step(grads, 0.01 * penalty.shrinkage(5))
+    for name, value in elsewhere.items():
+        np.testing.assert_allclose(there[name], value, rtol=0, atol=300 * np.finfo(dtype).eps)
+    assert not np.allclose(there["W1"], start["W1"], atol=0.01)
+
+
+@pytest.mark.parametrize("momentum", [1e-4, 0.5, 0.9, 0.99])
+def test_in_float32_many_steps_are_those_in_float64_but_for_rounding(momentum: float) -> None:
+    # A gradient is added in a unit that shrinks by the momentum a step, and must not overflow.
+    start = rng(0).standard_normal((3, 2))
+    narrow, wide = {"W": start.astype(np.float32)}, {"W": start.astype(np.float32).astype(np.float64)}
+    optimisers = Momentum(manual, narrow, momentum), Momentum(manual, wide, momentum)
+    for step in range(3000):
+        grad = rng(step).standard_normal((3, 2)).astype(np.float32)
+        for optimiser in optimisers:
+            assert 1 <= optimiser.scale <= 1024 / momentum
+            take(optimiser, {"W": grad}, 0.001 * (1 - momentum), 1e-5)
+    np.testing.assert_allclose(narrow["W"], wide["W"], rtol=1e-5, atol=1e-6)
 
 
 def test_both_engines_take_the_same_steps() -> None:
@@ -253,8 +272,8 @@ def test_both_engines_take_the_same_steps() -> None:
     for step in range(5):
         grads = {name: rng(step).standard_normal(value.shape) for name, value in arrays.items()}
         theirs = {name: torch.from_numpy(grad.copy()) for name, grad in grads.items()}
-        by_hand.step(grads, 0.02)
-        by_torch.step(theirs, 0.02)
+        take(by_hand, grads, 1.0, 0.02)
+        take(by_torch, theirs, 1.0, 0.02)
     for name, value in arrays.items():
         np.testing.assert_allclose(tensors[name].numpy(), value, rtol=1e-14)
 
@@ -269,5 +288,5 @@ def test_a_rate_below_the_largest_stable_one_shrinks_on_a_quadratic_and_one_abov
         params = {"W": np.ones((1, 1))}
         optimiser = Momentum(manual, params, momentum)
         for _ in range(1000):
-            optimiser.step({"W": rate * curvature * params["W"]})
+            take(optimiser, {"W": curvature * params["W"]}, rate)
         assert (abs(params["W"].item()) < 1) == shrinks

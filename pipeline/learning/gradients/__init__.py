@@ -1,6 +1,6 @@
 """Three ways to differentiate the same forward: by hand, by torch, by differences."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -8,6 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from pipeline.learning.arrays import Array, Buffers, Params
+from pipeline.learning.blas import Sum
 from pipeline.learning.losses import Reduction
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import Penalty
@@ -38,27 +39,24 @@ class Engine(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class Step:
-    """How far an update goes: v ← momentum·v - (downhill + shrinkage·θ); θ ← θ + v."""
-
-    momentum: float = 0.0
-    shrinkage: float = 0.0
-    """Of the L2 penalty's gradient: learning rate times 2c where the penalty is c·Σθ²."""
-
-
 class Moving(Protocol):
     """Parameters that are trained together, with their velocities, which begin as zeros."""
 
+    values: Params
+    """The parameters as the last step left them, in arrays that stay the same."""
+    sums: dict[str, Sum]
+    """Where their gradients are best added, so that a step needn't do it; empty if they may be anywhere."""
+
     @property
-    def values(self) -> Params:
-        """The parameters as the last step left them: after a step they may be other arrays than before."""
+    def scale(self) -> float:
+        """What the gradients of the next step are to be multiplied by, beside the learning rate."""
 
-    downhill: Params
-    """Where their gradients are best written, so that a step needn't copy them; empty if that's anywhere."""
+    def step(self, downhill: Params, momentum: float, shrinkage: float) -> None:
+        """Take a step: v ← momentum·v - (downhill / scale + shrinkage·θ); θ ← θ + v.
 
-    def step(self, downhill: Params, step: Step) -> None:
-        """Take a step; `downhill` is the learning rate times the gradient without the penalty's."""
+        `downhill` is the learning rate times the gradient without the penalty's, times `scale`; `shrinkage`,
+        that rate times the penalty's 2c, is of those parameters that are penalised.
+        """
 
 
 class TrainingEngine(Engine, Protocol):
@@ -79,8 +77,11 @@ class TrainingEngine(Engine, Protocol):
         The factor costs nothing here: the backward pass is linear in the gradient of the scores.
         """
 
-    def moving(self, params: Params) -> Moving:
-        """Return native parameters as ones that can be trained: the same arrays, or copies."""
+    def moving(self, params: Params, penalised: Collection[str]) -> Moving:
+        """Return native parameters as ones that can be trained: the same arrays, or copies.
+
+        `penalised` are the names of those that the penalty shrinks.
+        """
 
     def to_native(self, array: np.ndarray, device: str) -> Array:
         """Return the array in the type that this engine computes with, on the device."""

@@ -1,6 +1,7 @@
 """Gradients by torch: the same forward, differentiated automatically."""
 
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import torch
 from torch.optim.sgd import sgd
 
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
-from pipeline.learning.gradients import Step, check_batch
+from pipeline.learning.blas import Sum
+from pipeline.learning.gradients import check_batch
 from pipeline.learning.losses import Reduction, scale
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import NONE, Penalty
@@ -71,30 +73,41 @@ def _differentiate(
 class Moving:
     """Parameters in descent by torch's fused kernel; see `gradients.Moving`."""
 
-    def __init__(self, params: Params) -> None:
-        self.values, self.downhill = dict(params), dict[str, Array]()
-        # torch's is the negative of `Step`'s: it is subtracted.
-        self._velocities: list[torch.Tensor | None] = [torch.zeros_like(value) for value in params.values()]
+    scale = 1.0
 
-    def step(self, downhill: Params, step: Step) -> None:
+    def __init__(self, params: Params, penalised: Collection[str]) -> None:
+        self.values, self.sums = dict(params), dict[str, Sum]()
+        others = [name for name in params if name not in penalised]
+        # torch's velocities are the negatives of ours: they are subtracted.
+        velocities: dict[str, torch.Tensor | None] = {
+            name: torch.zeros_like(value) for name, value in params.items()
+        }
+        self._groups = [
+            (names, [velocities[name] for name in names], shrinks)
+            for names, shrinks in ((list(penalised), 1.0), (others, 0.0))
+            if names
+        ]
+
+    def step(self, downhill: Params, momentum: float, shrinkage: float) -> None:
         """Take the step. See `gradients.Moving`."""
-        sgd(
-            list(self.values.values()),
-            [downhill[name] for name in self.values],
-            self._velocities,
-            momentum=step.momentum,
-            weight_decay=step.shrinkage,
-            lr=1.0,  # it is in `downhill` and in the shrinkage already
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-            fused=True,
-        )
+        for names, velocities, shrinks in self._groups:
+            sgd(
+                [self.values[name] for name in names],
+                [downhill[name] for name in names],
+                velocities,
+                momentum=momentum,
+                weight_decay=shrinkage * shrinks,
+                lr=1.0,  # it is in `downhill` and in the shrinkage already
+                dampening=0.0,
+                nesterov=False,
+                maximize=False,
+                fused=True,
+            )
 
 
-def moving(params: Params) -> Moving:
+def moving(params: Params, penalised: Collection[str]) -> Moving:
     """Return the tensors as ones that can be trained. See `gradients.TrainingEngine`."""
-    return Moving(params)
+    return Moving(params, penalised)
 
 
 def to_native(array: np.ndarray, device: str) -> torch.Tensor:

@@ -1,11 +1,13 @@
 """Gradients derived by hand: the model's own backward, on NumPy arrays."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
 from pipeline.learning.arrays import Array, Buffers, Params, fresh
-from pipeline.learning.gradients import Step, check_batch
+from pipeline.learning.blas import Sum
+from pipeline.learning.gradients import check_batch
 from pipeline.learning.losses import Reduction, scale
 from pipeline.learning.models import Model
 from pipeline.learning.penalty import NONE, Penalty
@@ -38,7 +40,8 @@ def differentiate(
 ) -> tuple[Any, Params]:
     """Return the loss without penalty, and `rate` times its gradient; see `gradients.TrainingEngine`.
 
-    With a Workspace as `buffer`, the gradient is valid until the next call with that workspace.
+    With a Workspace as `buffer`, the gradient is valid until the next call with that workspace; what is lent
+    to it comes back as the Sum that it is, with the gradient added.
     """
     hidden = model.forward(params, X, buffer)
     factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
@@ -50,72 +53,52 @@ def differentiate(
 class Moving:
     """Parameters in descent, of any shapes; see `gradients.Moving`.
 
-    No velocity is kept: it is θ - θ₋, what the last step added (Polyak 1964). So a step is one product,
-    θ' = [-μ, 1 + μ - s, -1]·[θ₋; θ; d]: the BLAS reads each of the three once, and shares the work among
-    its threads as it did the gradient. NumPy's loops for μ·v, v - d, s·θ and so on would each go through
-    memory, and fetch what another processor has in its cache.
-
-    A product can't be written over what it reads, so the parameters go round, from row 0 of an array to 1,
-    3, 4 and 0 again, about their gradient in row 2: any two neighbours on that way lie evenly spaced with
-    it, as the rows of a matrix do.
+    Not the velocity v is kept, but the sum Σ of which it is -u·Σ, and the unit u is multiplied by μ at every
+    step: so the velocity decays without being touched. A gradient, times 1/u, is added to Σ, which the BLAS
+    does as it multiplies, Σ ← XᵀdZ + Σ: no gradient is ever written to memory and read again.
     """
 
-    _GRADIENT = 2
-    _TURNS = ((0, 1, 3), (1, 3, 4), (3, 4, 0), (4, 0, 1))
-    """The rows of θ₋, of θ and of θ', by turns."""
+    _SMALLEST_UNIT = 2.0**-10
 
-    def __init__(self, params: Params) -> None:
-        sizes = [value.size for value in params.values()]
-        self._rows = np.zeros((5, sum(sizes)), np.result_type(*params.values()))
+    def __init__(self, params: Params, penalised: Collection[str]) -> None:
+        order = sorted(params, key=lambda name: name not in penalised)
+        theta = np.concatenate([params[name].ravel() for name in order])
+        total = np.zeros_like(theta)
+        self._theta, self._sum, self._unit = Sum(theta), Sum(total), 1.0
+        shrinking = slice(sum(params[name].size for name in penalised))
+        self._shrinking = Sum(theta[shrinking]), Sum(total[shrinking])
 
-        def arranged(row: np.ndarray) -> Params:
-            parts = np.split(row, np.cumsum(sizes)[:-1])
-            return {
-                name: part.reshape(value.shape)
-                for (name, value), part in zip(params.items(), parts, strict=True)
-            }
+        def arranged(flat: np.ndarray) -> Params:
+            parts = np.split(flat, np.cumsum([params[name].size for name in order])[:-1])
+            places = dict(zip(order, parts, strict=True))
+            return {name: places[name].reshape(value.shape) for name, value in params.items()}
 
-        self._values = {row: arranged(self._rows[row]) for row, _, _ in self._TURNS}
-        self.downhill = arranged(self._rows[self._GRADIENT])
-        self._steps = 0
-        for row in self._turn[:2]:  # θ₋ and θ are the same: the velocity begins as zero
-            for name, value in params.items():
-                self._values[row][name][:] = value
+        self.values = arranged(theta)
+        self.sums = {name: Sum(place) for name, place in arranged(total).items()}
 
     @property
-    def values(self) -> Params:
-        """The parameters as the last step left them."""
-        return self._values[self._turn[1]]
+    def scale(self) -> float:
+        """See `gradients.Moving`."""
+        return 1 / self._unit
 
-    @property
-    def _turn(self) -> tuple[int, int, int]:
-        return self._TURNS[self._steps % 4]
-
-    def step(self, downhill: Params, step: Step) -> None:
+    def step(self, downhill: Params, momentum: float, shrinkage: float) -> None:
         """Take the step. See `gradients.Moving`."""
-        for name, place in self.downhill.items():
+        for name, place in self.sums.items():
             if downhill[name] is not place:
-                place[:] = downhill[name]
-        self._advance(step)
-
-    def _advance(self, step: Step) -> None:
-        before, at, after = self._turn
-        newer = self._rows.dtype.type(1 + step.momentum - step.shrinkage)
-        # Of a parameter at rest 1 - s is left, to its last place, which 1 + μ - s is too large to have.
-        older = 1 - step.shrinkage - float(newer)
-        factors = {before: older, at: newer, self._GRADIENT: -1}
-        first, second, last = sorted(factors)
-        np.matmul(
-            np.array([factors[first], factors[second], factors[last]], self._rows.dtype),
-            self._rows[first : last + 1 : second - first],
-            out=self._rows[after],
-        )
-        self._steps += 1
+                place.array += downhill[name]
+        if shrinkage:
+            theta, total = self._shrinking
+            total.add_multiple(shrinkage / self._unit, theta)
+        self._theta.add_multiple(-self._unit, self._sum)
+        self._unit *= momentum
+        if self._unit < self._SMALLEST_UNIT:  # before what is divided by it overflows
+            self._sum.array *= self._unit
+            self._unit = 1.0
 
 
-def moving(params: Params) -> Moving:
+def moving(params: Params, penalised: Collection[str]) -> Moving:
     """Return copies that can be trained. See `gradients.TrainingEngine`."""
-    return Moving(params)
+    return Moving(params, penalised)
 
 
 def to_native(array: np.ndarray, device: str) -> np.ndarray:

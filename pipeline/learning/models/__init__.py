@@ -28,7 +28,7 @@ class Model(Protocol):
     ) -> Params:
         """Return the gradients of the parameters, by name, from dscores (N, C) and forward's results.
 
-        That of a weight W is written to the buffer dW: training lends it one that its update reads.
+        That of a weight W goes to the buffer dW, for which training lends an accumulator.
         """
 
     def scores(self, params: Params, X: Array) -> Array:
