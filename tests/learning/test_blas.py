@@ -86,14 +86,15 @@ def test_it_is_added_to_an_array_that_lies_anyhow_and_to_nothing_beside_it(
 ) -> None:
     rows, inner, columns = sizes
     A, B = drawn(rows, inner, dtype=dtype), drawn(inner, columns, dtype=dtype)
+    expected = A.astype(np.float64) @ B.astype(np.float64)
     place = Sum(layout(np.zeros((rows, columns), dtype)))
     place.add_product(A, B)
-    assert_close(place.array.astype(dtype), A.astype(np.float64) @ B.astype(np.float64), inner)
+    assert_close(place.array.astype(dtype), expected, inner)
     memory = np.full(rows * columns + 64, 7, dtype)
     within = memory[32:-32].reshape(rows, columns)
     within[:] = 0
     Sum(within).add_product(A, B)
-    np.testing.assert_array_equal(within, place.array)
+    assert_close(within, expected, inner)
     assert (memory[:32] == 7).all()
     assert (memory[-32:] == 7).all()
 
