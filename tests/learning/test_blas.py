@@ -1,5 +1,6 @@
 """Additions in place: what NumPy would compute, whatever the arrays are and wherever they lie."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -139,10 +140,10 @@ def test_shapes_that_do_not_fit_are_refused_and_nothing_is_written(asked: bool) 
     for left, right in (((160, 24), (23, 128)), ((160, 24), (24, 1)), ((1, 24), (24, 128))):
         with pytest.raises(ValueError, match=r"have no product of shape \(160, 128\)$"):
             place.add_product(np.ones(left), np.ones(right))
-    with pytest.raises(
-        ValueError, match=r"^a multiple of shape \(128,\) can't be added to shape \(160, 128\)$"
-    ):
-        place.add_multiple(1.0, Sum(np.ones(128)))
+    for shape in [(128,), (128, 160)]:
+        told = re.escape(f"a multiple of shape {shape} can't be added to shape (160, 128)")
+        with pytest.raises(ValueError, match=f"^{told}$"):
+            place.add_multiple(1.0, Sum(np.ones(shape)))
     assert not place.array.any()
 
 
