@@ -54,8 +54,9 @@ class Moving(Protocol):
     def step(self, downhill: Params, momentum: float, shrinkage: float) -> None:
         """Take a step: v ← momentum·v - (downhill / scale + shrinkage·θ); θ ← θ + v.
 
-        `downhill` is the learning rate times the gradient without the penalty's, times `scale`; `shrinkage`,
-        that rate times the penalty's 2c, is of those parameters that are penalised.
+        `downhill` is the learning rate times the gradient without the penalty's, times `scale`; of what was
+        added to `sums` it holds that Sum. `shrinkage`, the rate times the penalty's 2c, is of those that are
+        penalised.
         """
 
 
