@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.learning import arrays, blas, penalty, tensor_parallel, training
+from pipeline.learning import arrays, blas, tensor_parallel, training
 from pipeline.learning.gradients import manual
 
 
@@ -29,9 +29,24 @@ def single_copy() -> None:
     manual.np = _Patched(take=lambda *args, mode, **more: take(*args, mode="raise", **more))
 
 
-def added_in_place() -> None:
-    """Write every gradient to an array of its own, and add it in a pass of its own, as NumPy does."""
-    blas._openblas = lambda dtype: None
+def gradient_in_place() -> None:
+    """Write every product to an array of its own, and add it in a pass of its own, as NumPy does."""
+
+    def in_two_passes(self: blas.Sum, A: np.ndarray, B: np.ndarray) -> None:
+        array = self.array
+        array += np.matmul(A, B, out=self._scratch)
+
+    blas.Sum.add_product = in_two_passes
+
+
+def update_in_place() -> None:
+    """Write what the weights and the sum are moved by to an array of its own, and add it in a second pass."""
+
+    def in_two_passes(self: blas.Sum, factor: float, other: blas.Sum) -> None:
+        array = self.array
+        array += np.multiply(other.array, factor, out=self._scratch)
+
+    blas.Sum.add_multiple = in_two_passes
 
 
 def rate_at_the_start() -> None:
@@ -48,13 +63,14 @@ def rate_at_the_start() -> None:
     manual.differentiate = later
 
 
-def fused_penalty() -> None:
-    """Add the penalty to the gradients in a pass of its own."""
+def penalty_in_place() -> None:
+    """Compute the penalty's gradient as an array of its own, weight by weight, and add that."""
     step = manual.Moving.step
 
     def apart(self: Any, downhill: Any, momentum: float, shrinkage: float) -> None:
-        for name in penalty.weights(self.values):
-            self.sums[name].array += self.scale * shrinkage * self.values[name]
+        for name, place in self.sums.items():
+            array = place.array
+            array += self.scale * shrinkage * self.values[name]
         step(self, downhill, momentum, 0.0)
 
     manual.Moving.step = apart
@@ -85,7 +101,8 @@ STEPS: dict[str, Callable[[], None]] = {
     "float32": float32,
     "reused-arrays": reused_arrays,
     "single-copy": single_copy,
-    "added-in-place": added_in_place,
+    "gradient-in-place": gradient_in_place,
+    "update-in-place": update_in_place,
     "rate-at-the-start": rate_at_the_start,
-    "fused-penalty": fused_penalty,
+    "penalty-in-place": penalty_in_place,
 }

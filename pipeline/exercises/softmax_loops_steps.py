@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.exercises.checks import relative_difference
 from pipeline.exercises.outcome import Claim, at_most
-from pipeline.learning.arrays import Array, Params, fresh, log_softmax
+from pipeline.learning.arrays import Array, Params, log_softmax
 from pipeline.learning.gradient_check import BOUNDS
 from pipeline.learning.gradients import manual, numeric
 from pipeline.learning.models import softmax
@@ -51,7 +51,7 @@ def check(X: Array, y: Array, penalty: Penalty, classes: int, seed: int) -> Step
     W = generator(seed, "steps").standard_normal((classes, D)) / np.sqrt(D)  # (C, D)
     params = without_bias(W.T)
     scores = softmax.scores(params, X.T)  # (N, C)
-    dscores = softmax.LOSS.value_and_gradient(scores, y, fresh)[1]  # (N, C)
+    dscores = softmax.LOSS.value_and_gradient(scores, y)[1]  # (N, C)
     differences = _by_each(lambda s: softmax.LOSS.value(s[None], y[:1]), scores[0])  # (C,)
     sample = {
         "label": int(y[0]),

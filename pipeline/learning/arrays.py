@@ -16,9 +16,14 @@ Buffers: TypeAlias = Callable[..., Any]
 
 
 class Accumulator(Protocol):
-    """An array to which products are added, where others are overwritten by them: see `blas.Sum`."""
+    """An array to which products are added, where others are overwritten by them: see `blas.Sum`.
 
-    array: np.ndarray
+    Not that class itself: which BLAS adds, and how, is no matter of whoever computes without one.
+    """
+
+    @property
+    def array(self) -> np.ndarray:
+        """The array."""
 
     def add_product(self, A: np.ndarray, B: np.ndarray) -> None:
         """Add A (N, K) times B (K, M), in place; ValueError for other shapes."""
@@ -46,7 +51,7 @@ class Workspace:
         return self._arrays[key]
 
     def lend(self, name: str, place: Accumulator) -> None:
-        """Hand out this one under the name, wherever an array of its shape is asked for."""
+        """Hand out `place` under the name from now on, instead of an array: what is written there adds up."""
         self._arrays[name, place.array.shape] = place
 
 
@@ -97,13 +102,15 @@ def sigmoid(z: Array) -> Array:
 
 
 def log_softmax(scores: Array) -> Array:
-    """Log-probabilities of the classes, scores (N, C): (N, C). The shift keeps exp from overflowing."""
+    """Log-probabilities of the classes, scores (N, C): (N, C), on NumPy class by class in memory.
+
+    The shift keeps exp from overflowing.
+    """
     if hasattr(scores, "log_softmax"):  # torch's own is one operation, forward and backward
         return scores.log_softmax(1)
     by_class = scores.T.copy()  # (C, N): NumPy's loops along rows of a few classes take three times as long
-    by_class -= by_class.max(axis=0)
-    by_class -= np.log(np.exp(by_class).sum(axis=0))
-    return by_class.T
+    shifted = by_class - by_class.max(axis=0)
+    return (shifted - np.log(np.exp(shifted).sum(axis=0))).T
 
 
 def of_labels(scores: Array, y: Array) -> Array:

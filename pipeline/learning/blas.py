@@ -1,7 +1,8 @@
 """Additions in place, as a BLAS makes them: C ← AB + C while it multiplies, and y ← ax + y in one pass.
 
 NumPy asks its BLAS for products only, and would add them in a pass of its own. Where NumPy comes with the
-OpenBLAS of its wheels, that is asked directly; where it has another BLAS, NumPy does the same in two passes.
+OpenBLAS of its wheels, that is asked directly; where it has another BLAS, NumPy computes and adds in two
+passes.
 """
 
 import ctypes
@@ -24,14 +25,18 @@ class Sum:
     """An array to which results are added, where other arrays are overwritten by them."""
 
     def __init__(self, array: np.ndarray) -> None:
-        """Take the array (N, M) or (N,), of any type and layout. It must stay where it is in memory."""
-        self.array = array
+        """Take the array (N, M) or (N,), of floating-point numbers in any layout, to write to it."""
+        self._array, self._address = array, array.ctypes.data
         self._routines = _openblas(array.dtype) if array.flags.carray else None
-        self._address = array.ctypes.data
+
+    @property
+    def array(self) -> np.ndarray:
+        """The array that was taken, and no other later: a BLAS knows it by its address."""
+        return self._array
 
     def add_product(self, A: np.ndarray, B: np.ndarray) -> None:
         """Add A (N, K) times B (K, M), which don't overlap with the array; ValueError for other shapes."""
-        array, (N, K), (inner, M) = self.array, A.shape, B.shape
+        array, (N, K), (inner, M) = self._array, A.shape, B.shape
         if inner != K or array.shape != (N, M):
             raise ValueError(f"shapes {A.shape} and {B.shape} have no product of shape {array.shape}")
         small = N * M < SMALL or K == 0
@@ -48,7 +53,7 @@ class Sum:
 
     def add_multiple(self, factor: float, other: "Sum") -> None:
         """Add `factor` times another array, which doesn't overlap; ValueError where the shapes differ."""
-        array, x = self.array, other.array
+        array, x = self._array, other._array
         if array.shape != x.shape:
             raise ValueError(f"a multiple of shape {x.shape} can't be added to shape {array.shape}")
         if self._routines is None or self._routines is not other._routines:
@@ -58,10 +63,10 @@ class Sum:
 
     @cached_property
     def _scratch(self) -> np.ndarray:
-        return np.empty_like(self.array)
+        return np.empty_like(self._array)
 
     def _may_read(self, matrix: np.ndarray) -> bool:
-        return matrix.dtype == self.array.dtype and matrix.flags.forc and matrix.flags.aligned
+        return matrix.dtype == self._array.dtype and matrix.flags.forc and matrix.flags.aligned
 
 
 def _matrix(array: np.ndarray) -> tuple[int, int, int]:

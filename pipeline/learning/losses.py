@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from array_api_compat import array_namespace
 
-from pipeline.learning.arrays import Array, Buffers, fresh, log_softmax, of_labels, sigmoid
+from pipeline.learning.arrays import Array, log_softmax, of_labels, sigmoid
 
 Reduction: TypeAlias = Literal["mean", "sum"]
 
@@ -22,8 +22,8 @@ class Loss:
 
     value: Callable[[Array, Array], Array]
     """(scores, y) -> scalar; differentiable by torch."""
-    value_and_gradient: Callable[[Array, Array, Buffers], tuple[Array, Array]]
-    """(scores, y, buffer) -> scalar and dscores (N, C), an array the caller may overwrite."""
+    value_and_gradient: Callable[[Array, Array], tuple[Array, Array]]
+    """(scores, y) -> scalar and dscores (N, C), an array the caller may overwrite."""
     mean_over: Literal["samples", "elements"]
     """What `reduction="mean"` divides by: N, or N·C."""
     takes_labels: bool
@@ -45,7 +45,7 @@ def _cross_entropy(scores: Array, y: Array) -> Array:
     return -of_labels(log_softmax(scores), y)
 
 
-def _cross_entropy_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh) -> tuple[Array, Array]:
+def _cross_entropy_and_gradient(scores: Array, y: Array) -> tuple[Array, Array]:
     log_probs = log_softmax(scores)  # (N, C)
     loss = -of_labels(log_probs, y)
     dscores = np.exp(log_probs, out=log_probs)  # (N, C) probabilities ...
@@ -58,8 +58,8 @@ def _squared_error(scores: Array, y: Array) -> Array:
     return (residuals * residuals).sum()
 
 
-def _squared_error_and_gradient(scores: Array, y: Array, buffer: Buffers = fresh) -> tuple[Array, Array]:
-    residuals = np.subtract(scores, y, out=buffer("dscores", *scores.shape))  # (N, C)
+def _squared_error_and_gradient(scores: Array, y: Array) -> tuple[Array, Array]:
+    residuals = scores - y  # (N, C)
     loss = np.vdot(residuals, residuals)
     residuals *= 2
     return loss, residuals
@@ -72,11 +72,7 @@ def _binary_cross_entropy(scores: Array, y: Array) -> Array:
     return xp.sum(xp.logaddexp(against, xp.zeros_like(against)))
 
 
-def _binary_cross_entropy_and_gradient(
-    scores: Array,
-    y: Array,
-    buffer: Buffers = fresh,
-) -> tuple[Array, Array]:
+def _binary_cross_entropy_and_gradient(scores: Array, y: Array) -> tuple[Array, Array]:
     return _binary_cross_entropy(scores, y), sigmoid(scores) - _one_hot(y, scores)  # (N, C)
 
 

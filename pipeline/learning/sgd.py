@@ -87,10 +87,11 @@ class Momentum:
     ) -> None:
         """Take the parameters over: from here on `params` holds what the last step left.
 
-        `workspace` is the one that gradients are computed in: they then are added where the steps need them.
+        `workspace` is the one that gradients are computed in: those of the weights are then added where the
+        next step needs them, so that one that is computed is one that is stepped along.
         """
         self._momentum = momentum
-        self._moving = engine.moving(params, penalty.weights(params))
+        self._moving = engine.moving(params, set(penalty.weights(params)))
         params.update(self._moving.values)
         if workspace is not None:
             for name, place in self._moving.sums.items():
@@ -105,6 +106,6 @@ class Momentum:
         """Update the parameters.
 
         `downhill` is the learning rate times the gradient without the penalty's, times `scale`; `shrinkage`
-        is that rate times the penalty's.
+        is the rate times the penalty's 2c, not times `scale`.
         """
         self._moving.step(downhill, self._momentum, shrinkage)

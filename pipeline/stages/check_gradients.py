@@ -61,7 +61,8 @@ def _worst_of_every_model(settings: GradientsParams) -> Worst:
             start = _start(problem, settings, rng)
             trajectory = _trajectory(problem, start, LEARNING_RATES[name], settings.steps)
             points = [*trajectory, *_random_points(problem, settings, rng)]
-            worst[name] = _worst([_check(problem, point, start, settings, rng) for point in points])
+            sizes = _sizes(problem, start)
+            worst[name] = _worst([_check(problem, point, sizes, settings, rng) for point in points])
     return worst
 
 
@@ -139,12 +140,20 @@ def _random_points(problem: Problem, settings: GradientsParams, rng: np.random.G
     ]
 
 
+def _sizes(problem: Problem, start: Params) -> dict[str, float]:
+    """Return the norm below which a gradient has vanished, by parameter."""
+    at_start = problem.gradient(gradients.get("autograd").loss_and_grads, start, "float64")
+    return {name: VANISHED * float(np.linalg.norm(grad)) for name, grad in at_start.items()}
+
+
 def _check(
-    problem: Problem, point: Params, start: Params, settings: GradientsParams, rng: np.random.Generator
+    problem: Problem,
+    point: Params,
+    sizes: dict[str, float],
+    settings: GradientsParams,
+    rng: np.random.Generator,
 ) -> dict[str, gradient_check.Errors]:
     manual, autograd = (gradients.get(name).loss_and_grads for name in ("manual", "autograd"))
-    at_start = problem.gradient(autograd, start, "float64")
-    sizes = {name: VANISHED * float(np.linalg.norm(grad)) for name, grad in at_start.items()}
     return {
         "autograd_float64": gradient_check.against(problem, point, manual, autograd, "float64"),
         "autograd_float32": gradient_check.against(problem, point, manual, autograd, "float32", sizes),

@@ -30,6 +30,11 @@ def test_log_softmax_is_scipys_and_its_probabilities_sum_to_one(scores: np.ndarr
     assert (log_probabilities <= 0).all()
 
 
+def test_log_softmax_of_integers_is_that_of_the_same_numbers() -> None:
+    scores = np.array([[1, -2, 3], [0, 0, 7]])
+    np.testing.assert_array_equal(arrays.log_softmax(scores), arrays.log_softmax(scores.astype(np.float64)))
+
+
 @relaxed
 @given(score_matrices, st.floats(-1e4, 1e4))
 def test_log_softmax_does_not_see_what_is_added_to_all_scores_of_a_sample(scores, shift: float) -> None:
@@ -153,6 +158,7 @@ def test_a_workspace_hands_out_one_array_for_each_name_and_shape_and_fresh_hands
 
 def test_a_workspace_hands_out_the_sum_that_it_was_lent_and_products_are_added_to_it() -> None:
     workspace, lent = Workspace(np.dtype(np.float32)), Sum(np.ones((4, 3), np.float32))
+    assert workspace("dW", 4, 3) is not lent
     workspace.lend("dW", lent)
     assert workspace("dW", 4, 3) is lent
     assert workspace("dW", 3, 4) is not lent

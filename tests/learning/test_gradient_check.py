@@ -103,6 +103,7 @@ def test_what_float32_leaves_of_a_gradient_that_has_vanished_is_no_error_and_a_w
         return gradient_check.against(problem, fitted, engine, theirs, "float32", sizes)["b"]
 
     assert error(manual.loss_and_grads) > BOUNDS["autograd_float32"]
+    assert error(manual.loss_and_grads, dict.fromkeys(sizes, 1e-20)) == error(manual.loss_and_grads)
     assert error(manual.loss_and_grads, sizes) <= BOUNDS["autograd_float32"]
     shifted = with_fault(lambda grads, params, X: grads.update(b=grads["b"] + 1e-4 * sizes["b"]))
     assert error(shifted, sizes) > BOUNDS["autograd_float32"]

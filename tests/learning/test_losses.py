@@ -9,7 +9,6 @@ from scipy import special
 from sklearn import metrics
 
 from pipeline.learning import losses
-from pipeline.learning.arrays import Workspace
 from pipeline.learning.losses import BINARY_CROSS_ENTROPY, CROSS_ENTROPY, SQUARED_ERROR, Loss
 
 ALL = pytest.mark.parametrize(
@@ -75,9 +74,8 @@ def test_a_loss_is_a_sum_over_the_samples(loss: Loss) -> None:
 def test_scores_and_targets_are_left_as_they_are_and_the_gradient_is_the_callers(loss: Loss) -> None:
     scores, y = drawn(loss)
     scores.flags.writeable = y.flags.writeable = False
-    for buffer in (lambda name, *shape: None, Workspace(np.float64)):
-        _, dscores = loss.value_and_gradient(scores, y, buffer)
-        dscores *= 0
+    _, dscores = loss.value_and_gradient(scores, y)
+    dscores *= 0
     np.testing.assert_array_equal(scores, drawn(loss)[0])
     np.testing.assert_array_equal(y, drawn(loss)[1])
 
@@ -90,15 +88,6 @@ def test_value_and_gradient_have_the_type_of_the_scores(loss: Loss, dtype: type)
         scores.astype(dtype), y if loss.takes_labels else y.astype(dtype)
     )
     assert value.dtype == dscores.dtype == dtype
-
-
-@ALL
-def test_a_workspace_gives_the_same_bits(loss: Loss) -> None:
-    scores, y = drawn(loss)
-    value, dscores = loss.value_and_gradient(scores, y)
-    buffered_value, buffered = loss.value_and_gradient(scores, y, Workspace(np.float64))
-    assert value == buffered_value
-    np.testing.assert_array_equal(dscores, buffered)
 
 
 @pytest.mark.parametrize(

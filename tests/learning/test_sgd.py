@@ -209,7 +209,7 @@ def test_the_penalty_in_the_update_is_the_one_in_the_gradient(kind: str) -> None
 
 @pytest.mark.parametrize("momentum", [0.5, 0.9, 0.99])
 def test_a_float32_weight_without_gradient_shrinks_by_the_penalty_to_the_last_place(momentum: float) -> None:
-    # 1 + μ - s is rounded by as much as the s of a late step is large; below, a step of it is lost.
+    # Below half a unit in the last place of 1, a step of it is lost.
     for shrinkage in np.geomspace(2e-7, 1e-2, 200):
         params = {"W": np.ones(1, np.float32)}
         Momentum(manual, params, momentum).step({"W": np.zeros(1, np.float32)}, shrinkage)
@@ -257,11 +257,14 @@ def test_in_float32_many_steps_are_those_in_float64_but_for_rounding(momentum: f
     start = rng(0).standard_normal((3, 2))
     narrow, wide = {"W": start.astype(np.float32)}, {"W": start.astype(np.float32).astype(np.float64)}
     optimisers = Momentum(manual, narrow, momentum), Momentum(manual, wide, momentum)
+    scales = []
     for step in range(3000):
         grad = rng(step).standard_normal((3, 2)).astype(np.float32)
         for optimiser in optimisers:
-            assert 1 <= optimiser.scale <= 1024 / momentum
+            scales.append(optimiser.scale)
             take(optimiser, {"W": grad}, 0.001 * (1 - momentum), 1e-5)
+    powers = [momentum**-step for step in range(1000) if momentum**step >= 1 / 1024]
+    assert (min(scales), max(scales)) == pytest.approx((1, max(powers)))
     np.testing.assert_allclose(narrow["W"], wide["W"], rtol=1e-5, atol=1e-6)
 
 

@@ -9,6 +9,7 @@ from sklearn import metrics
 
 from pipeline.learning import gradients, initialization, models, sgd, training
 from pipeline.learning.arrays import Params
+from pipeline.learning.blas import Sum
 from pipeline.learning.gradients import manual
 from pipeline.learning.penalty import NONE, Penalty
 from pipeline.learning.training import DivergedError, Samples, Settings, Trained
@@ -164,6 +165,21 @@ def test_the_rate_is_asked_for_at_every_update_by_the_epochs_completed() -> None
     history = trained(changed).history
     assert asked == pytest.approx([0, 1 / 3, 2 / 3, 1, 4 / 3, 5 / 3])
     assert [row["learning_rate"] for row in history] == pytest.approx([0.1 / (5 / 3), 0.1 / (8 / 3)])
+
+
+def test_gradients_of_weights_are_added_where_the_next_step_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given, differentiate = [], manual.differentiate
+
+    def watched(*batch: Any, **options: Any) -> Any:
+        loss, grads = differentiate(*batch, **options)
+        given.append({name for name, grad in grads.items() if isinstance(grad, Sum)})
+        return loss, grads
+
+    monkeypatch.setattr(manual, "differentiate", watched)
+    trained(plan(epochs=1))
+    assert given == [{"W1", "W2"}] * 8
 
 
 @pytest.mark.parametrize("scored_at_a_time", [1, 7, 60, 2000])

@@ -100,6 +100,24 @@ def test_a_gradient_that_is_rough_in_float32_alone_goes_red(project, monkeypatch
         check_gradients.main()
 
 
+@pytest.mark.parametrize(("dtype", "share"), [("float32", 3e-5), ("float64", 5e-12)])
+def test_what_is_small_beside_the_gradient_at_the_start_goes_red_where_training_has_left_little_of_it(
+    project, monkeypatch, dtype, share
+):
+    # In float32 beside a tenth of that gradient, in float64 beside what is left.
+    fill(project)
+    set_parameters(project / "params.yaml", {"gradients.samples": 8, "gradients.steps": [3000]})
+    norms = []
+
+    def shifted(grad):
+        norms.append(np.linalg.norm(grad))
+        return grad + share * norms[0] / np.sqrt(grad.size) if grad.dtype == dtype else grad
+
+    plant(monkeypatch, "softmax", "b", shifted)
+    with pytest.raises(UserError, match=f"^gradient of b in softmax: .* against autograd_{dtype}"):
+        check_gradients.main()
+
+
 @pytest.mark.parametrize("model", models.NAMES)
 def test_a_missing_mean_and_one_too_many_go_red(project, monkeypatch, model):
     name = "W" if model in ("linear_regression", "softmax") else "W1"

@@ -1,6 +1,6 @@
 """Three ways to differentiate the same forward: by hand, by torch, by differences."""
 
-from collections.abc import Collection
+from collections.abc import Set
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -34,8 +34,8 @@ class Engine(Protocol):
 
         y holds integer labels (N,), or targets (N, C) for a regression. `reduction` replaces the
         model's own: "mean" or "sum" of the data loss; the penalty is no part of it. The gradient
-        has the keys, shapes and type of `params`; no input is changed. A wrong shape or a label
-        that is no class is a ValueError.
+        has the keys, shapes and type of `params`; no input is changed. Nothing may be lent to the
+        `buffer`. A wrong shape or a label that is no class is a ValueError.
         """
 
 
@@ -45,7 +45,10 @@ class Moving(Protocol):
     values: Params
     """The parameters as the last step left them, in arrays that stay the same."""
     sums: dict[str, Sum]
-    """Where their gradients are best added, so that a step needn't do it; empty if they may be anywhere."""
+    """Where the gradients of some are best added, so that a step needn't do it.
+
+    Whatever is added there is in the next step: one gradient, computed once.
+    """
 
     @property
     def scale(self) -> float:
@@ -55,8 +58,8 @@ class Moving(Protocol):
         """Take a step: v ← momentum·v - (downhill / scale + shrinkage·θ); θ ← θ + v.
 
         `downhill` is the learning rate times the gradient without the penalty's, times `scale`; of what was
-        added to `sums` it holds that Sum. `shrinkage`, the rate times the penalty's 2c, is of those that are
-        penalised.
+        added to one of `sums` it holds that one. `shrinkage` is the rate times the penalty's 2c, not times
+        `scale`, and 0 for those that are not penalised.
         """
 
 
@@ -78,7 +81,7 @@ class TrainingEngine(Engine, Protocol):
         The factor costs nothing here: the backward pass is linear in the gradient of the scores.
         """
 
-    def moving(self, params: Params, penalised: Collection[str]) -> Moving:
+    def moving(self, params: Params, penalised: Set[str]) -> Moving:
         """Return native parameters as ones that can be trained: the same arrays, or copies.
 
         `penalised` are the names of those that the penalty shrinks.

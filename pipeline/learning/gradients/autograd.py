@@ -1,7 +1,7 @@
 """Gradients by torch: the same forward, differentiated automatically."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -75,8 +75,9 @@ class Moving:
 
     scale = 1.0
 
-    def __init__(self, params: Params, penalised: Collection[str]) -> None:
+    def __init__(self, params: Params, penalised: Set[str]) -> None:
         self.values, self.sums = dict(params), dict[str, Sum]()
+        shrinking = [name for name in params if name in penalised]
         others = [name for name in params if name not in penalised]
         # torch's velocities are the negatives of ours: they are subtracted.
         velocities: dict[str, torch.Tensor | None] = {
@@ -84,7 +85,7 @@ class Moving:
         }
         self._groups = [
             (names, [velocities[name] for name in names], shrinks)
-            for names, shrinks in ((list(penalised), 1.0), (others, 0.0))
+            for names, shrinks in ((shrinking, 1.0), (others, 0.0))
             if names
         ]
 
@@ -105,7 +106,7 @@ class Moving:
             )
 
 
-def moving(params: Params, penalised: Collection[str]) -> Moving:
+def moving(params: Params, penalised: Set[str]) -> Moving:
     """Return the tensors as ones that can be trained. See `gradients.TrainingEngine`."""
     return Moving(params, penalised)
 

@@ -1,6 +1,6 @@
 """Gradients derived by hand: the model's own backward, on NumPy arrays."""
 
-from collections.abc import Collection
+from collections.abc import Set
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ def differentiate(
     """
     hidden = model.forward(params, X, buffer)
     factor = scale(model.LOSS, hidden["scores"], reduction or model.REDUCTION)
-    loss, dscores = model.LOSS.value_and_gradient(hidden["scores"], y, buffer)
+    loss, dscores = model.LOSS.value_and_gradient(hidden["scores"], y)
     dscores *= factor * rate  # once, where the backward pass starts, and so in every gradient
     return loss * factor, model.backward(params, X, hidden, dscores, buffer)
 
@@ -55,26 +55,27 @@ class Moving:
 
     Not the velocity v is kept, but the sum Σ of which it is -u·Σ, and the unit u is multiplied by μ at every
     step: so the velocity decays without being touched. A gradient, times 1/u, is added to Σ, which the BLAS
-    does as it multiplies, Σ ← XᵀdZ + Σ: no gradient is ever written to memory and read again.
+    does as it multiplies, Σ ← XᵀdZ + Σ: no large gradient is written to memory and read again.
     """
 
     _SMALLEST_UNIT = 2.0**-10
 
-    def __init__(self, params: Params, penalised: Collection[str]) -> None:
+    def __init__(self, params: Params, penalised: Set[str]) -> None:
         order = sorted(params, key=lambda name: name not in penalised)
         theta = np.concatenate([params[name].ravel() for name in order])
         total = np.zeros_like(theta)
         self._theta, self._sum, self._unit = Sum(theta), Sum(total), 1.0
         shrinking = slice(sum(params[name].size for name in penalised))
         self._shrinking = Sum(theta[shrinking]), Sum(total[shrinking])
+        ends = np.cumsum([params[name].size for name in order])
 
         def arranged(flat: np.ndarray) -> Params:
-            parts = np.split(flat, np.cumsum([params[name].size for name in order])[:-1])
-            places = dict(zip(order, parts, strict=True))
-            return {name: places[name].reshape(value.shape) for name, value in params.items()}
+            parts = zip(order, np.split(flat, ends[:-1]), strict=True)
+            return {name: part.reshape(params[name].shape) for name, part in parts}
 
-        self.values = arranged(theta)
-        self.sums = {name: Sum(place) for name, place in arranged(total).items()}
+        self.values, self._totals = arranged(theta), arranged(total)
+        # Of the products, which are large; the biases' gradients are added in `step`.
+        self.sums = {name: Sum(self._totals[name]) for name in penalised}
 
     @property
     def scale(self) -> float:
@@ -83,20 +84,21 @@ class Moving:
 
     def step(self, downhill: Params, momentum: float, shrinkage: float) -> None:
         """Take the step. See `gradients.Moving`."""
-        for name, place in self.sums.items():
-            if downhill[name] is not place:
-                place.array += downhill[name]
+        for name, total in self._totals.items():
+            if downhill[name] is not self.sums.get(name):
+                total += downhill[name]
         if shrinkage:
-            theta, total = self._shrinking
-            total.add_multiple(shrinkage / self._unit, theta)
+            weights, sums = self._shrinking
+            sums.add_multiple(shrinkage / self._unit, weights)
         self._theta.add_multiple(-self._unit, self._sum)
         self._unit *= momentum
         if self._unit < self._SMALLEST_UNIT:  # before what is divided by it overflows
-            self._sum.array *= self._unit
+            everything = self._sum.array
+            everything *= self._unit
             self._unit = 1.0
 
 
-def moving(params: Params, penalised: Collection[str]) -> Moving:
+def moving(params: Params, penalised: Set[str]) -> Moving:
     """Return copies that can be trained. See `gradients.TrainingEngine`."""
     return Moving(params, penalised)
 
